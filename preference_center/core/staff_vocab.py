@@ -130,6 +130,9 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+ACTIVE = (JobState.WAITING, JobState.RUNNING)
+
+
 class JobFile(StrEnum):
     """A file of a job."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
-from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs.listing import Job
 from preference_center.core.console_jobs.work import LeasedJob
 from preference_center.data import exports, suppression_files
 from preference_center.data.jobs.options import ExportOptions

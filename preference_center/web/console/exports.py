@@ -6,7 +6,7 @@ from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
-from preference_center.core.console_jobs import jobs
+from preference_center.core.console_jobs import jobs, listing
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
@@ -69,7 +69,7 @@ def one_export(job_id: UUID) -> str:
     """Show one export: its progress, its file, and who has downloaded it."""
     now = services().clock()
     with services().database.reading() as session:
-        job = jobs.find(session, job_id, jobs.EXPORTS, now)
+        job = listing.find(session, job_id, jobs.EXPORTS, now)
     options = ExportOptions.from_json(job.options)
     system = SYSTEMS[options.system].title if options.system else ""
     return page(
