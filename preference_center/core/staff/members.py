@@ -7,10 +7,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from preference_center.core import outbox
 from preference_center.core.errors import StaffRefusal
+from preference_center.core.outbox import Email, Notice
 from preference_center.core.staff import audit
 from preference_center.core.staff.tokens import digest_of, new_token
 from preference_center.core.staff_vocab import AuditAction, Right, StaffRole
+from preference_center.core.vocab import OutboxKind
 from preference_center.store import queries
 from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
 
@@ -52,18 +55,37 @@ def invite(
     Raises:
         StaffRefusal: there is no such member, and no role was given.
     """
-    row = session.scalar(_locked(email))
+    row = _invite(session, email, role, may_export, by, now)
+    return _member(row), _new_link(session, row, now)
+
+
+def invite_by_email(
+    session: Session,
+    email: str,
+    role: StaffRole | None,
+    now: datetime,
+    *,
+    by: UUID | None,
+    may_export: bool | None = None,
+) -> Member:
+    """Do what `invite` does, but queue an email with the link, which no one else sees."""
+    row = _invite(session, email, role, may_export, by, now)
+    notice = Notice(0, 0, now, now, now)
+    queued = Email(row.id, OutboxKind.STAFF_INVITATION, "", notice)
+    outbox.add_to_pending(session, [queued])  # A click may be sent twice.
+    return _member(row)
+
+
+def link_to_email(session: Session, staff_id: UUID, now: datetime) -> tuple[Member, str] | None:
+    """Return a member and the token of a link that is emailed now; None if they were removed.
+
+    The token is made when the email is sent, so no other row ever contains it, and its time begins
+    then. A link that an earlier attempt has made stays valid, because its email may have arrived.
+    """
+    row = session.get(StaffRow, staff_id)
     if row is None or row.removed_at is not None:
-        row = _admitted(session, email, role, now)
-    if role is not None or may_export is not None:
-        _change(session, row, role or row.role, may_export)
-    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
-    token = new_token()
-    expires_at = now + INVITATION_LIFETIME
-    session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
-    details = {"member": str(row.id), "role": row.role.value}
-    audit.record(session, by, AuditAction.INVITED, now, details=details)
-    return _member(row), token
+        return None
+    return _member(row), _new_link(session, row, now)
 
 
 def invited(session: Session, token: str, now: datetime) -> Member | None:
@@ -78,11 +100,13 @@ def invited(session: Session, token: str, now: datetime) -> Member | None:
 
 
 def use_invitation(session: Session, token: str, now: datetime) -> Member | None:
-    """Return what `invited` does, and delete the invitation, so that it works once."""
+    """Return what `invited` does, and delete the member's invitations, so that one works once."""
     member = invited(session, token, now)
     used = delete(StaffInvitation).where(StaffInvitation.digest == digest_of(token))
-    taken = session.execute(used.returning(StaffInvitation.digest)).first()
-    return member if taken is not None else None
+    if member is None or session.scalar(used.returning(StaffInvitation.digest)) is None:
+        return None
+    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == member.id))
+    return member
 
 
 @dataclass(frozen=True)
@@ -165,6 +189,33 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
     return _member(row)
+
+
+def _invite(
+    session: Session,
+    email: str,
+    role: StaffRole | None,
+    may_export: bool | None,
+    by: UUID | None,
+    now: datetime,
+) -> StaffRow:
+    """Return the row of a member who is admitted or changed, and whose earlier links have ended."""
+    row = session.scalar(_locked(email))
+    if row is None or row.removed_at is not None:
+        row = _admitted(session, email, role, now)
+    if role is not None or may_export is not None:
+        _change(session, row, role or row.role, may_export)
+    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
+    details = {"member": str(row.id), "role": row.role.value}
+    audit.record(session, by, AuditAction.INVITED, now, details=details)
+    return row
+
+
+def _new_link(session: Session, row: StaffRow, now: datetime) -> str:
+    """Store an invitation of a member, and return its token."""
+    token, expires_at = new_token(), now + INVITATION_LIFETIME
+    session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
+    return token
 
 
 def _admitted(session: Session, email: str, role: StaffRole | None, now: datetime) -> StaffRow:

@@ -383,6 +383,7 @@ def _create_outbox() -> None:
             "link",
             "account_link",
             "data_complaint",
+            "staff_invitation",
         ),
         _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
         sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
