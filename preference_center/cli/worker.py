@@ -19,6 +19,7 @@ from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.list_changes import ListChanges
 from preference_center.outbound.sequencer import Sequencer
+from preference_center.outbound.staff_emails import StaffEmails
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.unsent import Unsent
 from preference_center.outbound.webhook_client import WebhookClient
@@ -44,8 +45,9 @@ def worker() -> None:
     """Send emails and webhooks, and keep the feed.
 
     Changes become events of the feed, in one order, and are posted to webhooks. Emails go through
-    SMTP_URL. Without it none are sent, and neither are warnings to ALERTS_TO: emails wait in the
-    outbox for a worker that has it, and are dropped after a day. The log warns of those that wait.
+    SMTP_URL, also the weekly figures and alerts that staff have chosen. Without it none are sent,
+    and neither are warnings to ALERTS_TO: emails wait in the outbox for a worker that has it, and
+    are dropped after a day. The log warns of those that wait.
     The address of an erased subscriber is deleted once all webhooks and readers of the feed have
     acknowledged the erasure. It also runs the exports and imports that staff start in the console;
     one that is interrupted begins again. It also makes their changes to long lists of people.
@@ -100,4 +102,6 @@ def _email_tasks(settings: Settings, database: Database) -> list[_Task]:
     languages = Languages.of(settings, partial(edited_texts.newer, database))
     worker = Worker(database, transport, settings, languages, utc_now)
     alerts = Alerts(database, transport, settings, utc_now)
-    return [worker.run, alerts.run] if settings.alerts_to is not None else [worker.run]
+    to_staff = StaffEmails(database, settings.time_zone, utc_now)
+    tasks: list[_Task] = [worker.run, to_staff.run]
+    return [*tasks, alerts.run] if settings.alerts_to is not None else tasks

@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     IDENTITY_BOUND = "identity_bound"
     PASSKEY_REMOVED = "passkey_removed"
+    EMAILS_CHOSEN = "emails_chosen"  # Which emails a member wants.
     COMPLAINTS_READ = "complaints_read"
     COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
     COMPLAINT_CLOSED = "complaint_closed"

@@ -127,7 +127,11 @@ class Settings(LinkSettings):
 
     def invitation_url(self, token: str) -> str:
         """Return the address of the page to create a passkey. Its fragment reaches no server."""
-        return f"{self.console_url}{urlsplit(self.public_url).path}/console/welcome#{token}"
+        return self.console_page(f"welcome#{token}")
+
+    def console_page(self, path: str = "") -> str:
+        """Return the address of a page of the console, by default of the first one."""
+        return f"{self.console_url}{urlsplit(self.public_url).path}/console/{path}"
 
     @property
     def reply_to(self) -> str | None:

@@ -56,7 +56,7 @@ def invite(
         StaffRefusal: there is no such member, and no role was given.
     """
     row = _invite(session, email, role, may_export, by, now)
-    return _member(row), _new_link(session, row, now)
+    return _member(row), new_link(session, row.id, now)
 
 
 def invite_by_email(
@@ -76,16 +76,15 @@ def invite_by_email(
     return _member(row)
 
 
-def link_to_email(session: Session, staff_id: UUID, now: datetime) -> tuple[Member, str] | None:
-    """Return a member and the token of a link that is emailed now; None if they were removed.
+def new_link(session: Session, staff_id: UUID, now: datetime) -> str:
+    """Store an invitation of a member, and return its token.
 
-    The token is made when the email is sent, so no other row ever contains it, and its time begins
-    then. A link that an earlier attempt has made stays valid, because its email may have arrived.
+    For an email, it is called when the email is sent, so the token is stored nowhere, and its time
+    begins then. What an earlier attempt to send has made stays valid: its email may have come.
     """
-    row = session.get(StaffRow, staff_id)
-    if row is None or row.removed_at is not None:
-        return None
-    return _member(row), _new_link(session, row, now)
+    token, expires_at = new_token(), now + INVITATION_LIFETIME
+    session.add(StaffInvitation(digest=digest_of(token), staff_id=staff_id, expires_at=expires_at))
+    return token
 
 
 def invited(session: Session, token: str, now: datetime) -> Member | None:
@@ -142,6 +141,12 @@ def known_as(session: Session, identity: Identity) -> Member | None:
     return _member(row) if row is not None else None
 
 
+def find(session: Session, staff_id: UUID) -> Member | None:
+    """Return a member who was not removed, or None."""
+    row = session.get(StaffRow, staff_id)
+    return _member(row) if row is not None and row.removed_at is None else None
+
+
 def list_all(session: Session) -> list[Member]:
     """Return the members, by address."""
     statement = (
@@ -176,7 +181,7 @@ def change(
 
 
 def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> Member:
-    """Remove a member with their passkeys, invitations and sessions.
+    """Remove a member with their passkeys, invitations and sessions, and the emails they want.
 
     Raises:
         StaffRefusal: there is no such member, or they are the last admin.
@@ -185,6 +190,7 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     if row.role is StaffRole.ADMIN:
         _refuse_last_admin(session)
     row.removed_at, row.issuer, row.subject = now, None, None
+    row.figures_at, row.alerts_at = None, None
     for table in (StaffPasskey, StaffInvitation, StaffSession):
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
@@ -209,13 +215,6 @@ def _invite(
     details = {"member": str(row.id), "role": row.role.value}
     audit.record(session, by, AuditAction.INVITED, now, details=details)
     return row
-
-
-def _new_link(session: Session, row: StaffRow, now: datetime) -> str:
-    """Store an invitation of a member, and return its token."""
-    token, expires_at = new_token(), now + INVITATION_LIFETIME
-    session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
-    return token
 
 
 def _admitted(session: Session, email: str, role: StaffRole | None, now: datetime) -> StaffRow:

@@ -384,6 +384,8 @@ def _create_outbox() -> None:
             "account_link",
             "data_complaint",
             "staff_invitation",
+            "staff_figures",
+            "staff_alert",
         ),
         _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
         sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),

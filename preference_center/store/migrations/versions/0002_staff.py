@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_staff_passkeys()
     _create_staff_challenges()
     _create_staff_sessions()
+    _create_staff_alarms()
     _create_staff_audit()
     _create_staff_audit_head()
     _create_console_jobs()
@@ -51,6 +52,8 @@ def _create_staff() -> None:
         sa.Column("removed_at", TIME, nullable=True),
         sa.Column("issuer", sa.Text(), nullable=True),
         sa.Column("subject", sa.String(length=255), nullable=True),
+        sa.Column("figures_at", TIME, nullable=True),
+        sa.Column("alerts_at", TIME, nullable=True),
         _one_of("staff", "role", "viewer", "support", "marketer", "admin"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("email", name=op.f("uq_staff_email")),
@@ -107,6 +110,17 @@ def _create_staff_sessions() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_staff_sessions")),
     )
     _index("staff_sessions", "staff_id")
+
+
+def _create_staff_alarms() -> None:
+    op.create_table(
+        "staff_alarms",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("noticed_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("name", "topic", "campaign", name=op.f("pk_staff_alarms")),
+    )
 
 
 def _create_staff_audit() -> None:

@@ -27,6 +27,7 @@ ROUTES: dict[str, Right | str | None] = {
     "change": Right.STAFF,
     "change_topic": Right.TOPICS,
     "change_webhook_secret": Right.OPERATE,
+    "choose_emails": None,
     "close_complaint": Right.PERSON,
     "complaints": Right.PERSON,
     "copy_person": Right.PERSON,

@@ -1,4 +1,4 @@
-"""The page of the members of staff: invitations by email."""
+"""Invitations by email, and the emails that a member chooses on their own page."""
 
 from preference_center.core.staff_vocab import AuditAction
 from tests.support.console import SECRET_KEY, Console
@@ -27,3 +27,16 @@ def test_without_smtp_no_invitation_is_emailed(site_with: SiteMaker) -> None:
     assert answer.status_code == 422
     assert "SMTP_URL" in answer.text
     assert "eve@example.org" not in console.get("/console/staff").text
+
+
+def test_a_member_chooses_emails_on_their_own_page(console: Console) -> None:
+    assert console.get("/console/me").text.count(" checked") == 0
+    assert console.post("/console/me/emails", figures="on").status_code == 303
+    page = console.get("/console/me").text
+    assert 'name="figures" checked' in page
+    assert 'name="alerts" checked' not in page
+    assert console.actions()[-1] == (AuditAction.EMAILS_CHOSEN, None)
+    console.post("/console/me/emails", alerts="on")
+    page = console.get("/console/me").text
+    assert 'name="figures" checked' not in page
+    assert 'name="alerts" checked' in page
