@@ -88,7 +88,7 @@ def _job_task(settings: Settings, stack: ExitStack) -> _Task:
     On SQLite, threads that share one would wait for each other's turn to write.
     """
     database = stack.enter_context(closing(connect(settings, connections=_JOB_CONNECTIONS)))
-    return Runner(database, settings.identity_key, utc_now).run
+    return Runner(database, settings.identity_key, utc_now, settings.time_zone).run
 
 
 def _email_tasks(settings: Settings, database: Database) -> list[_Task]:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -79,11 +79,15 @@ class _Watch:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs the jobs that members of staff start in the console. Any number can run."""
+    """Runs the jobs that members of staff start in the console. Any number can run.
+
+    Days are those of `zone`.
+    """
 
     database: Database
     identity_key: str
     clock: Callable[[], datetime]
+    zone: tzinfo = UTC
 
     def run(self, stop: Event) -> None:
         """Run jobs until `stop` is set."""
@@ -138,7 +142,7 @@ class Runner:
         """Return the report of a job and the file to take, if there is one."""
         path = folder / ".output"
         if leased.kind is JobKind.EXPORT:
-            return exporting.run(self.database, leased, path, watch.advance), path
+            return exporting.run(self.database, leased, path, watch.advance, self.zone), path
         report = importing.run(
             self.database, self.identity_key, leased, path, self.clock, watch.reach
         )

@@ -1,5 +1,6 @@
 """Exports: start one, watch it, download its file, and see who did."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, request
@@ -12,7 +13,7 @@ from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
 from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
-from preference_center.data.jobs.options import ExportOptions
+from preference_center.data.jobs.options import LIST, TIME, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
@@ -57,7 +58,7 @@ def start_export() -> AnyResponse:
             member().id,
             options.to_json(),
             request.form.get("purpose", ""),
-            options.file_name(now),
+            options.file_name(now.strftime(TIME)),
             now,
         )
     return to("console.one_export", job_id=job_id)
@@ -70,17 +71,13 @@ def one_export(job_id: UUID) -> str:
     now = services().clock()
     with services().database.reading() as session:
         job = listing.find(session, job_id, jobs.EXPORTS, now)
+    values: dict[str, Any] = {"refresh": job.is_active, "lacks_worker": job.lacks_worker(now)}
+    if job.options["what"] == LIST:
+        return page("export.html", job=job, options=ListOptions.from_json(job.options), **values)
     options = ExportOptions.from_json(job.options)
     system = SYSTEMS[options.system].title if options.system else ""
-    return page(
-        "export.html",
-        job=job,
-        options=options,
-        selected=options.selected(),
-        system=system,
-        refresh=job.is_active,
-        lacks_worker=job.lacks_worker(now),
-    )
+    selected = options.selected()
+    return page("export.html", job=job, options=options, selected=selected, system=system, **values)
 
 
 @blueprint.post("/data/exports/<uuid:job_id>/cancel")

@@ -92,7 +92,9 @@ def test_a_cancelled_job_stops_soon(
 ) -> None:
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.01)
 
-    def work_for_long(_database: Any, _leased: Any, _path: Any, advance: Any) -> dict[str, Any]:
+    def work_for_long(
+        _database: Any, _leased: Any, _path: Any, advance: Any, _zone: Any
+    ) -> dict[str, Any]:
         with database.transaction() as session:
             found = listing.find(session, export, jobs.EXPORTS, make.NOW)
             jobs.cancel(session, export, jobs.EXPORTS, found.staff_id, make.NOW)

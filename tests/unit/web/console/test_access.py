@@ -41,6 +41,7 @@ ROUTES: dict[str, Right | str | None] = {
     "edit_text": Right.WORDING,
     "end_session": None,
     "erase_person": Right.PERSON,
+    "export_list": Right.EXPORT,
     "exports": Right.EXPORT,
     "find_person": Right.PERSON,
     "finish_oidc": OPEN,
