@@ -49,8 +49,9 @@ def worker() -> None:
     and neither are warnings to ALERTS_TO: emails wait in the outbox for a worker that has it, and
     are dropped after a day. The log warns of those that wait.
     The address of an erased subscriber is deleted once all webhooks and readers of the feed have
-    acknowledged the erasure. It also runs the exports and imports that staff start in the console;
-    one that is interrupted begins again. It also makes their changes to long lists of people.
+    acknowledged the erasure. It also runs the exports and imports that staff start in the console,
+    and writes those that they have saved to EXPORTS_DIR each week; one that is interrupted begins
+    again. It also makes their changes to long lists of people.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
@@ -88,7 +89,8 @@ def _job_task(settings: Settings, stack: ExitStack) -> _Task:
     On SQLite, threads that share one would wait for each other's turn to write.
     """
     database = stack.enter_context(closing(connect(settings, connections=_JOB_CONNECTIONS)))
-    return Runner(database, settings.identity_key, utc_now, settings.time_zone).run
+    zone, folder = settings.time_zone, settings.exports_dir
+    return Runner(database, settings.identity_key, utc_now, zone, folder).run
 
 
 def _email_tasks(settings: Settings, database: Database) -> list[_Task]:

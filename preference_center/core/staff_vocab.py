@@ -68,6 +68,9 @@ class AuditAction(StrEnum):
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
     EXPORT_STARTED = "export_started"
+    EXPORT_SAVED = "export_saved"  # To be written each week to the folder.
+    EXPORT_WRITTEN = "export_written"
+    EXPORT_STOPPED = "export_stopped"
     IMPORT_UPLOADED = "import_uploaded"
     IMPORT_STARTED = "import_started"
     IMPORT_ENDED = "import_ended"

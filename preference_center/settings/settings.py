@@ -84,6 +84,7 @@ class Settings(LinkSettings):
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
     spool_dir: Path | None = None
+    exports_dir: Path | None = None
     one_click_scope: Scope = Scope.TOPIC
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
@@ -219,6 +220,7 @@ def read_settings(
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
         spool_dir=reader.folder("SPOOL_DIR"),
+        exports_dir=reader.folder("EXPORTS_DIR"),
         one_click_scope=Scope(reader.one_of("ONE_CLICK_SCOPE", (Scope.TOPIC, Scope.ALL))),
         confirmations=reader.some_of("CONFIRMATIONS", OWN_SOURCES),
         confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),

@@ -34,12 +34,24 @@ def add_export(
     purpose: str,
     file_name: str,
     now: datetime,
+    *,
+    saved_id: UUID | None = None,
 ) -> None:
-    """Add an export, which a worker runs.
+    """Add an export, which a worker runs. `saved_id` is the saved export that it is for.
 
     Raises:
         JobRefusal: the purpose is missing, too long, or contains an address.
     """
+    purpose = checked_purpose(purpose, options)
+    row = _new(job_id, JobKind.EXPORT, staff_id, options, purpose, file_name, now)
+    row.saved_id = saved_id
+    _add(session, row, now)
+    details = {"job": str(job_id), "purpose": purpose, **options}
+    audit.record(session, staff_id, AuditAction.EXPORT_STARTED, now, details=details)
+
+
+def checked_purpose(purpose: str, options: Mapping[str, Any]) -> str:
+    """Return a purpose as it is stored, or raise what `add_export` does."""
     purpose = " ".join(without_controls(purpose).split())
     if not purpose:
         raise JobRefusal("say what the file is for: the audit trail records it")
@@ -47,9 +59,7 @@ def add_export(
         raise JobRefusal(f"shorten the purpose to {MAX_PURPOSE} characters")
     if "@" in f"{purpose}{dumps(options)}":
         raise JobRefusal("leave out email addresses: the audit trail records what you enter")
-    _add(session, job_id, JobKind.EXPORT, staff_id, options, purpose, file_name, now)
-    details = {"job": str(job_id), "purpose": purpose, **options}
-    audit.record(session, staff_id, AuditAction.EXPORT_STARTED, now, details=details)
+    return purpose
 
 
 def add_import(
@@ -61,7 +71,7 @@ def add_import(
     now: datetime,
 ) -> None:
     """Add an import whose file was stored. A worker makes its preview."""
-    _add(session, job_id, JobKind.PREVIEW, staff_id, options, "", file_name, now)
+    _add(session, _new(job_id, JobKind.PREVIEW, staff_id, options, "", file_name, now), now)
     details = {"job": str(job_id)}
     audit.record(session, staff_id, AuditAction.IMPORT_UPLOADED, now, details=details)
 
@@ -150,8 +160,7 @@ def take(
     return job_of(row, "", now, report=files.report(session, job_id, now))
 
 
-def _add(
-    session: Session,
+def _new(
     job_id: UUID,
     kind: JobKind,
     staff_id: UUID,
@@ -159,10 +168,14 @@ def _add(
     purpose: str,
     file_name: str,
     now: datetime,
-) -> None:
+) -> ConsoleJob:
     row = ConsoleJob(id=job_id, kind=kind, staff_id=staff_id, created_at=now)
     row.options, row.purpose = dumps(options), purpose
     row.file_name = file_name[-MAX_FILE_NAME:]
+    return row
+
+
+def _add(session: Session, row: ConsoleJob, now: datetime) -> None:
     _restart(session, row, now)
     session.add(row)
     session.flush()

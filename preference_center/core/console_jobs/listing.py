@@ -32,7 +32,8 @@ class Job:
     """An export or an import, as a page shows it. `staff` is the address of who started it.
 
     `size` is that of the file to take, in bytes: None if there is none, or no longer. `report` is
-    what the worker has found, or None.
+    what the worker has found, or None. If it is for a saved export, `saved_id`, its file is in the
+    folder of a worker.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class Job:
     size: int | None
     failure: str | None
     leased_until: datetime | None
+    saved_id: UUID | None
     downloads: tuple[Download, ...] = ()
     report: Mapping[str, Any] | None = None
 
@@ -149,6 +151,7 @@ def job_of(
         row.size if is_kept else None,
         row.failure,
         row.leased_until,
+        row.saved_id,
         tuple((downloads or {}).get(row.id, ())),
         report,
     )

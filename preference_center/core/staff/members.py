@@ -15,7 +15,13 @@ from preference_center.core.staff.tokens import digest_of, new_token
 from preference_center.core.staff_vocab import AuditAction, Right, StaffRole
 from preference_center.core.vocab import OutboxKind
 from preference_center.store import queries
-from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
+from preference_center.store.tables import (
+    SavedExportRow,
+    StaffInvitation,
+    StaffPasskey,
+    StaffRow,
+    StaffSession,
+)
 
 INVITATION_LIFETIME = timedelta(minutes=30)
 
@@ -181,7 +187,7 @@ def change(
 
 
 def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> Member:
-    """Remove a member with their passkeys, invitations and sessions, and the emails they want.
+    """Remove a member with their passkeys, invitations, sessions, chosen emails and saved exports.
 
     Raises:
         StaffRefusal: there is no such member, or they are the last admin.
@@ -191,7 +197,7 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
         _refuse_last_admin(session)
     row.removed_at, row.issuer, row.subject = now, None, None
     row.figures_at, row.alerts_at = None, None
-    for table in (StaffPasskey, StaffInvitation, StaffSession):
+    for table in (StaffPasskey, StaffInvitation, StaffSession, SavedExportRow):
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
     return _member(row)
@@ -242,6 +248,8 @@ def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool |
     row.role = role
     if may_export is not None:
         row.may_export = may_export
+    if not row.may_export:
+        session.execute(delete(SavedExportRow).where(SavedExportRow.staff_id == row.id))
 
 
 def _refuse_last_admin(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Exports: start one, watch it, download its file, and see who did."""
+"""Exports: start one or save it for each week, watch it, download its file, and see who did."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,7 +7,8 @@ from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
-from preference_center.core.console_jobs import jobs, listing
+from preference_center.core.console_jobs import jobs, listing, saved
+from preference_center.core.errors import ExportRefusal
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
@@ -33,9 +34,12 @@ def exports() -> str:
     with services().database.reading() as session:
         known = topics.list_topics(session)
         listed = job_list(session, jobs.EXPORTS)
+        weekly = saved.list_all(session)
     return page(
         "exports.html",
         kind=kind,
+        has_folder=services().settings.exports_dir is not None,
+        saved=weekly,
         chosen_status=_usual_status(kind),
         topics=[(each.slug, topics.name(each, "en")) for each in known],
         frequencies=list(Frequency),
@@ -48,9 +52,12 @@ def exports() -> str:
 @blueprint.post("/data")
 @staff_only(Right.EXPORT)
 def start_export() -> AnyResponse:
-    """Start an export, which a worker runs."""
+    """Start an export, which a worker runs, or save it to be written each week to the folder."""
     options, now, job_id = _options(), services().clock(), uuid4()
     options.check()
+    if "weekly" in request.form:
+        _save(options)
+        return to("console.exports", what=options.what)
     with services().database.transaction() as session:
         jobs.add_export(
             session,
@@ -80,6 +87,15 @@ def one_export(job_id: UUID) -> str:
     return page("export.html", job=job, options=options, selected=selected, system=system, **values)
 
 
+@blueprint.post("/data/saved/<uuid:saved_id>/stop")
+@staff_only(Right.EXPORT)
+def stop_export(saved_id: UUID) -> AnyResponse:
+    """End a saved export, of whichever member."""
+    with services().database.transaction() as session:
+        saved.stop(session, saved_id, member().id, services().clock())
+    return to("console.exports")
+
+
 @blueprint.post("/data/exports/<uuid:job_id>/cancel")
 @staff_only(Right.EXPORT)
 def cancel_export(job_id: UUID) -> AnyResponse:
@@ -107,6 +123,14 @@ def take_export(job_id: UUID) -> Response:
     with services().database.transaction() as session:
         job = exporting.take(session, job_id, member().id, now)
     return attachment(job, job.file_name, now)
+
+
+def _save(options: ExportOptions) -> None:
+    if services().settings.exports_dir is None:
+        raise ExportRefusal("there is no folder for weekly exports: EXPORTS_DIR is not set")
+    purpose, now = request.form.get("purpose", ""), services().clock()
+    with services().database.transaction() as session:
+        saved.save(session, member().id, options.to_json(), purpose, now)
 
 
 def _usual_status(kind: Kind) -> str:

@@ -49,7 +49,7 @@ def add_import(database: Database, staff_id: UUID) -> UUID:
 
 def lease(database: Database, after: timedelta = timedelta()) -> LeasedJob | None:
     with database.transaction() as session:
-        return work.lease(session, make.NOW + after)
+        return work.lease(session, make.NOW + after, with_folder=False)
 
 
 def state(database: Database, job_id: UUID) -> tuple[JobState, str | None]:

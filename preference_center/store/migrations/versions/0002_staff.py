@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_staff_audit()
     _create_staff_audit_head()
     _create_console_jobs()
+    _create_saved_exports()
     _create_console_chunks()
     _create_console_downloads()
     _create_staff_notes()
@@ -169,6 +170,7 @@ def _create_console_jobs() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lease", sa.Uuid(), nullable=True),
         sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("saved_id", sa.Uuid(), nullable=True),
         _one_of("console_jobs", "kind", "export", "preview", "import"),
         _one_of("console_jobs", "state", "waiting", "running", "done", "failed", "cancelled"),
         _of_staff("console_jobs"),
@@ -176,6 +178,20 @@ def _create_console_jobs() -> None:
     )
     for column in ("state", "created_at"):
         _index("console_jobs", column)
+
+
+def _create_saved_exports() -> None:
+    op.create_table(
+        "saved_exports",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("options", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("queued_at", TIME, nullable=False),
+        _of_staff("saved_exports"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_exports")),
+    )
 
 
 def _create_console_chunks() -> None:

@@ -90,6 +90,7 @@ ROUTES: dict[str, Right | str | None] = {
     "sign_in_with_passkey": OPEN,
     "sign_out": None,
     "staff": Right.STAFF,
+    "stop_export": Right.EXPORT,
     "start_export": Right.EXPORT,
     "start_for_person": Right.PERSON,
     "start_import": Right.IMPORT,
