@@ -62,7 +62,7 @@ def invite(
         StaffRefusal: there is no such member, and no role was given.
     """
     row = _invite(session, email, role, may_export, by, now)
-    return _member(row), new_link(session, row.id, now)
+    return member_of(row), new_link(session, row.id, now)
 
 
 def invite_by_email(
@@ -79,7 +79,7 @@ def invite_by_email(
     notice = Notice(0, 0, now, now, now)
     queued = Email(row.id, OutboxKind.STAFF_INVITATION, "", notice)
     outbox.add_to_pending(session, [queued])  # A click may be sent twice.
-    return _member(row)
+    return member_of(row)
 
 
 def new_link(session: Session, staff_id: UUID, now: datetime) -> str:
@@ -101,7 +101,7 @@ def invited(session: Session, token: str, now: datetime) -> Member | None:
         .where(StaffInvitation.digest == digest_of(token), StaffInvitation.expires_at > now)
     )
     row = session.scalar(statement)
-    return _member(row) if row is not None else None
+    return member_of(row) if row is not None else None
 
 
 def use_invitation(session: Session, token: str, now: datetime) -> Member | None:
@@ -114,43 +114,10 @@ def use_invitation(session: Session, token: str, now: datetime) -> Member | None
     return member
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who an OpenID provider says that a person is (OpenID Connect Core 1.0, section 5.7)."""
-
-    issuer: str
-    subject: str
-
-
-def bind(session: Session, member: Member, identity: Identity, now: datetime) -> None:
-    """Let a member sign in with an identity, in place of the one that they had.
-
-    Raises:
-        StaffRefusal: another member has it.
-    """
-    other = known_as(session, identity)
-    if other is not None and other.id != member.id:
-        raise StaffRefusal("another member signs in with this account")
-    row = session.get_one(StaffRow, member.id)
-    row.issuer, row.subject = identity.issuer, identity.subject
-    session.flush()
-    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
-
-
-def known_as(session: Session, identity: Identity) -> Member | None:
-    """Return the member who signs in with an identity, or None."""
-    row = session.scalar(
-        select(StaffRow).where(
-            StaffRow.issuer == identity.issuer, StaffRow.subject == identity.subject
-        )
-    )
-    return _member(row) if row is not None else None
-
-
 def find(session: Session, staff_id: UUID) -> Member | None:
     """Return a member who was not removed, or None."""
     row = session.get(StaffRow, staff_id)
-    return _member(row) if row is not None and row.removed_at is None else None
+    return member_of(row) if row is not None and row.removed_at is None else None
 
 
 def list_all(session: Session) -> list[Member]:
@@ -162,7 +129,7 @@ def list_all(session: Session) -> list[Member]:
         .group_by(StaffRow.id)
         .order_by(StaffRow.email)
     )
-    return [_member(row, passkeys) for row, passkeys in session.execute(statement)]
+    return [member_of(row, passkeys) for row, passkeys in session.execute(statement)]
 
 
 def change(
@@ -183,7 +150,7 @@ def change(
     _change(session, row, role, may_export)
     details = {"member": str(row.id), "role": role.value, "may_export": may_export}
     audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=details)
-    return _member(row)
+    return member_of(row)
 
 
 def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> Member:
@@ -200,7 +167,7 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     for table in (StaffPasskey, StaffInvitation, StaffSession, SavedExportRow):
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
-    return _member(row)
+    return member_of(row)
 
 
 def _invite(
@@ -269,7 +236,8 @@ def _row(session: Session, email: str) -> StaffRow:
     return row
 
 
-def _member(row: StaffRow, passkeys: int = 0) -> Member:
+def member_of(row: StaffRow, passkeys: int = 0) -> Member:
+    """Return a row as a member."""
     return Member(row.id, row.email, row.role, row.may_export, row.created_at, passkeys)
 
 
