@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     IDENTITY_BOUND = "identity_bound"
     PASSKEY_REMOVED = "passkey_removed"
+    EMAILS_CHOSEN = "emails_chosen"  # Which emails a member wants.
     COMPLAINTS_READ = "complaints_read"
     COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
     COMPLAINT_CLOSED = "complaint_closed"
@@ -67,6 +68,9 @@ class AuditAction(StrEnum):
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
     EXPORT_STARTED = "export_started"
+    EXPORT_SAVED = "export_saved"  # To be written each week to the folder.
+    EXPORT_WRITTEN = "export_written"
+    EXPORT_STOPPED = "export_stopped"
     IMPORT_UPLOADED = "import_uploaded"
     IMPORT_STARTED = "import_started"
     IMPORT_ENDED = "import_ended"
@@ -142,6 +146,9 @@ class JobState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+ACTIVE = (JobState.WAITING, JobState.RUNNING)
 
 
 class JobFile(StrEnum):

@@ -154,6 +154,13 @@ class OutboxKind(StrEnum):
     LINK = "link"  # Holds a fresh preferences link.
     ACCOUNT_LINK = "account_link"  # Holds the link to what is on record about the subscriber.
     DATA_COMPLAINT = "data_complaint"  # To the operator: what a subscriber complains about.
+    STAFF_INVITATION = "staff_invitation"  # Holds the link to create a passkey.
+    STAFF_FIGURES = "staff_figures"  # The figures of a week.
+    STAFF_ALERT = "staff_alert"  # Says what has become worse.
+
+
+# Emails to members of staff. Their id is in the place of a subscriber's.
+TO_STAFF = (OutboxKind.STAFF_INVITATION, OutboxKind.STAFF_FIGURES, OutboxKind.STAFF_ALERT)
 
 
 # What anyone can have sent to any address that they know.

@@ -4,15 +4,17 @@ Each statement reads subscribers in the order of their ids, by the index of a to
 and looks up the other tables by subscriber. None reads the ledger.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, func, or_, select, type_coerce
 
 from preference_center.core.staff_vocab import Standing
 from preference_center.core.vocab import Frequency, ReasonCode, Scope, Status
+from preference_center.store.streaming import AnySelect
 from preference_center.store.tables import (
     Claim,
     Reason,
@@ -49,6 +51,22 @@ class ListFilter:
         named = ((each.name, getattr(self, each.name)) for each in fields(self))
         return {name: str(value) for name, value in named if value is not None}
 
+    @classmethod
+    def of(cls, plain: Mapping[str, str]) -> Self:
+        """Return what `plain` was called on."""
+        return cls(**{name: _READERS.get(name, str)(value) for name, value in plain.items()})
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "status": Standing,
+    "frequency": Frequency,
+    "reason": ReasonCode,
+    "joined_from": date.fromisoformat,
+    "joined_to": date.fromisoformat,
+    "left_from": date.fromisoformat,
+    "left_to": date.fromisoformat,
+}
+
 
 def people(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Select[Any]:
     """Return the statement for the ids of people, without erased ones, in the order of ids.
@@ -66,6 +84,31 @@ def people(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Select
             none_yet = SubscriptionRow.subscriber_id.is_(None)
             statement = statement.where(~and_(none_yet, SubscriberRow.explicit_from.is_not(None)))
     return statement.where(*_conditions(wanted, opt_out, zone)).order_by(_ID)
+
+
+def rows_of(ids: Collection[UUID]) -> AnySelect:
+    """Return the statement for what a file has of some people, without erased ones."""
+    statement = select(_ID).where(SubscriberRow.erased_at.is_(None), _ID.in_(ids)).order_by(_ID)
+    return with_columns(statement)
+
+
+def with_columns(people: Select[Any]) -> AnySelect:
+    """Return a statement for ids with the other columns of a file.
+
+    `stopped` says what of the person's ends every email: `address`, or `all` topics.
+    """
+    stopped = case(
+        (_stopped(SuppressionRow.kind == Scope.ADDRESS), Scope.ADDRESS.value),
+        (_stopped(SuppressionRow.kind == Scope.ALL), Scope.ALL.value),
+    )
+    return people.with_only_columns(
+        SubscriberRow.email,
+        _ID.label("id"),
+        SubscriberRow.locale,
+        SubscriberRow.created_at.label("since"),
+        type_coerce(stopped, String(8)).label("stopped"),
+        maintain_column_froms=True,
+    )
 
 
 def _conditions(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Iterator[Condition]:

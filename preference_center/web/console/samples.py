@@ -125,9 +125,7 @@ def email(
 ) -> EmailMessage:
     """Return the email as it would be sent, with links that lead nowhere."""
     settings: Settings = services().settings
-    content = EmailContent(
-        to, code, shown.template.removeprefix("mail/"), _values(shown, sample, now)
-    )
+    content = EmailContent(to, code, shown.template, _values(shown, sample, now))
     headers = Headers(
         from_name=settings.mail_from_name or settings.brand_name,
         from_address=settings.mail_from or samples.EMAIL,
