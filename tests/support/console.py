@@ -18,7 +18,7 @@ from preference_center.core.console_jobs import files, jobs
 from preference_center.core.figures import day_notes
 from preference_center.core.lists import frozen
 from preference_center.core.lists.choice import Choice
-from preference_center.core.staff import audit, members, passkeys, sessions
+from preference_center.core.staff import audit, forms, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
@@ -111,5 +111,7 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
     place = edited_texts.Place("de", "0" * 32)
     edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
-    frozen.freeze(session, ListFilter(), Choice(Scope.ALL, None), "Why", member.id, now, UTC)
+    choice = Choice(Scope.ALL, None)
+    frozen.freeze(session, uuid4(), ListFilter(), choice, "Why", member.id, now, UTC)
+    forms.record(session, b"form", member.id, now)
     assert audit.verify(session) is None

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from json import dumps
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -52,14 +52,15 @@ def choose(session: Session, what: What, topic: str | None, now: datetime, zone:
 
 def freeze(
     session: Session,
+    list_id: UUID,
     wanted: ListFilter,
     choice: Choice,
     note: str,
     by: UUID,
     now: datetime,
     zone: tzinfo,
-) -> UUID:
-    """Store the people of a list with a choice for them, and return the list's id.
+) -> None:
+    """Store the people of a list with a choice for them.
 
     No person is changed. The first step counts whom the choice would change, as do further ones.
 
@@ -73,7 +74,7 @@ def freeze(
     if len(ids) > MAX_PEOPLE:
         raise ListRefusal(f"a change is for up to {MAX_PEOPLE:,} people; narrow the filters")
     row = FrozenListRow(
-        id=uuid4(),
+        id=list_id,
         staff_id=by,
         created_at=now,
         filters=dumps(wanted.plain()),
@@ -90,7 +91,6 @@ def freeze(
     _store(session, row, ids)
     _record(session, row, AuditAction.LIST_PREVIEWED, by, now)
     _advance(session, row, now)
-    return row.id
 
 
 def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:

@@ -42,12 +42,13 @@ def invite(
     *,
     by: UUID | None,
     may_export: bool | None = None,
+    secret: bytes | None = None,
 ) -> tuple[Member, str]:
     """Return a member and the token of a link with which they create a passkey, once.
 
     A member gets a new link after they have lost their passkeys. Their role and right to export
     stay unless they are given. The link replaces the ones before it. `by` is the member who
-    invites, or None for the command line.
+    invites, or None for the command line. The token is one of `new_token`.
 
     Raises:
         StaffRefusal: there is no such member, and no role was given.
@@ -58,7 +59,7 @@ def invite(
     if role is not None or may_export is not None:
         _change(session, row, role or row.role, may_export)
     session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
-    token = new_token()
+    token = new_token(secret)
     expires_at = now + INVITATION_LIFETIME
     session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
     details = {"member": str(row.id), "role": row.role.value}

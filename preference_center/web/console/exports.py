@@ -14,6 +14,7 @@ from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
 from preference_center.data.jobs.options import ExportOptions
 from preference_center.data.suppression_files import SYSTEMS
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
 from preference_center.web.console.files import attachment, require_http_1_1
@@ -48,18 +49,20 @@ def exports() -> str:
 @staff_only(Right.EXPORT)
 def start_export() -> AnyResponse:
     """Start an export, which a worker runs."""
-    options, now, job_id = _options(), services().clock(), uuid4()
+    options, now, new = _options(), services().clock(), uuid4()
     options.check()
     with services().database.transaction() as session:
-        jobs.add_export(
-            session,
-            job_id,
-            member().id,
-            options.to_json(),
-            request.form.get("purpose", ""),
-            options.file_name(now),
-            now,
-        )
+        job_id = once.created(session, new)
+        if job_id == new:
+            jobs.add_export(
+                session,
+                job_id,
+                member().id,
+                options.to_json(),
+                request.form.get("purpose", ""),
+                options.file_name(now),
+                now,
+            )
     return to("console.one_export", job_id=job_id)
 
 

@@ -6,7 +6,7 @@ A change is for the people who were on the list when it was previewed, and for n
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask import abort, request
 from werkzeug.wrappers import Response
@@ -19,7 +19,7 @@ from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.store.list_queries import ListFilter
 from preference_center.util.text import is_one_line
-from preference_center.web.console import selection
+from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -63,9 +63,12 @@ def preview_list() -> Response:
     """Store the list of the filters with a change, and go to the page that says what it does."""
     wanted, now, zone = _filter(request.form), services().clock(), services().settings.time_zone
     topic, note = request.form.get("about"), request.form.get("note", "").strip()
+    new = uuid4()
     with services().database.transaction() as session:
         choice = frozen.choose(session, _what(), topic, now, zone)
-        list_id = frozen.freeze(session, wanted, choice, note, member().id, now, zone)
+        list_id = once.created(session, new)
+        if list_id == new:
+            frozen.freeze(session, list_id, wanted, choice, note, member().id, now, zone)
     return to("console.show_list", list_id=list_id)
 
 

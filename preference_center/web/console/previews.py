@@ -1,6 +1,7 @@
 """Pages and emails with the drafts of a language, in a frame of the console or a test email."""
 
 import re
+from email.message import EmailMessage
 
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +12,7 @@ from preference_center.core.samples import Sample
 from preference_center.core.staff_vocab import Right
 from preference_center.i18n import Languages
 from preference_center.outbound.transport import DeliveryError, SmtpTransport
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import to
 from preference_center.web.console.samples import SHOWN, Shown, email, page
@@ -57,13 +59,23 @@ def send_test(language: str, name: str) -> AnyResponse:
         abort(404)
     languages, sample = _drafted(language)
     message = email(languages, language, shown, to_member, sample, services().clock())
-    transport = SmtpTransport(settings.smtp_url, timeout=_SECONDS_TO_SEND)
-    try:
-        transport.send(message, settings.envelope_from, to_member)
-    except DeliveryError as error:
-        raise EditRefusal(f"the test email was not sent: {error}") from None
+    with services().database.transaction() as session:
+        is_first = once.is_first(session)
+    if is_first:
+        _send(settings.smtp_url, message, to_member)
     text = request.form.get("message", "")
     return to("console.edit_text", language=language, message=text, show=name, said="sent")
+
+
+def _send(smtp_url: str, message: EmailMessage, to_member: str) -> None:
+    """Send an email while no transaction is open."""
+    transport = SmtpTransport(smtp_url, timeout=_SECONDS_TO_SEND)
+    try:
+        transport.send(message, services().settings.envelope_from, to_member)
+    except DeliveryError as error:
+        with services().database.transaction() as session:
+            once.forget(session)
+        raise EditRefusal(f"the test email was not sent: {error}") from None
 
 
 def _shown(language: str, name: str) -> Shown:

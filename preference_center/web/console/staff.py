@@ -7,9 +7,10 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import audit, members
+from preference_center.core.staff.tokens import new_token
 from preference_center.core.staff_vocab import Right, StaffRole
 from preference_center.settings.checks import header_address
-from preference_center.web.console import selection
+from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -32,9 +33,11 @@ def invite() -> str:
     if email is None:
         raise StaffRefusal("enter an email address, like name@example.org")
     role = _role() if request.form.get("role") else None
+    secret = once.secret()
     with services().database.transaction() as session:
-        invited, token = members.invite(session, email, role, services().clock(), by=member().id)
-    return _staff_page(invited=invited, link=services().settings.invitation_url(token))
+        if once.is_first(session):
+            members.invite(session, email, role, services().clock(), by=member().id, secret=secret)
+    return _staff_page(invited=email, link=services().settings.invitation_url(new_token(secret)))
 
 
 @blueprint.post("/staff/change")

@@ -16,7 +16,7 @@ from preference_center.core.samples import read
 from preference_center.core.staff_vocab import Right
 from preference_center.i18n.edited import Message, plural_examples, tidy
 from preference_center.settings.reader import PSEUDO
-from preference_center.web.console import samples
+from preference_center.web.console import once, samples
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.console.selection import MAX_NUMBER
@@ -117,14 +117,10 @@ def discard_draft(language: str, message: str) -> Response:
 def publish_text(language: str, message: str) -> Response:
     """Publish the draft. This process shows it at once, others within seconds."""
     found, code = _message(message), _language(language)
+    draft, now = _draft_id(), services().clock()
     with services().database.transaction() as session:
-        edited_texts.publish(
-            session,
-            Place(code, found.key),
-            _draft_id(),
-            by=member().id,
-            now=services().clock(),
-        )
+        if once.is_first(session):
+            edited_texts.publish(session, Place(code, found.key), draft, by=member().id, now=now)
     services().languages.refresh()
     return _back(code, found, said="published")
 
@@ -134,15 +130,13 @@ def publish_text(language: str, message: str) -> Response:
 def restore_text(language: str, message: str) -> Response:
     """Publish an earlier version again, or the standard text."""
     found, code = _message(message), _language(language)
+    publication, now = _publication(), services().clock()
     with services().database.transaction() as session:
-        edited_texts.restore(
-            session,
-            Place(code, found.key),
-            found.english,
-            _publication(),
-            by=member().id,
-            now=services().clock(),
-        )
+        if once.is_first(session):
+            place = Place(code, found.key)
+            edited_texts.restore(
+                session, place, found.english, publication, by=member().id, now=now
+            )
     services().languages.refresh()
     return _back(code, found, said="published")
 

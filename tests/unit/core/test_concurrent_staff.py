@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
 from preference_center.core import topics
 from preference_center.core.errors import TopicExistsError
-from preference_center.core.staff import members
+from preference_center.core.staff import forms, members
 from preference_center.core.staff_vocab import StaffRole
 from preference_center.core.topics import NewTopic
 from preference_center.store import Database
@@ -55,3 +56,12 @@ def test_a_topic_is_added_once(database: Database) -> None:
         return True
 
     assert at_once(add) == 1
+
+
+def test_a_form_that_is_sent_twice_is_first_once(database: Database) -> None:
+    def send() -> bool:
+        new = uuid4()
+        with database.transaction() as session:
+            return forms.record(session, b"form", new, make.NOW) == new
+
+    assert at_once(send) == 1

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _create_staff_passkeys()
     _create_staff_challenges()
     _create_staff_sessions()
+    _create_staff_forms()
     _create_staff_audit()
     _create_staff_audit_head()
     _create_console_jobs()
@@ -107,6 +108,17 @@ def _create_staff_sessions() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_staff_sessions")),
     )
     _index("staff_sessions", "staff_id")
+
+
+def _create_staff_forms() -> None:
+    op.create_table(
+        "staff_forms",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created", sa.Uuid(), nullable=False),
+        sa.Column("sent_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_staff_forms")),
+    )
+    _index("staff_forms", "sent_at")
 
 
 def _create_staff_audit() -> None:
