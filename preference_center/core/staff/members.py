@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
@@ -15,6 +16,7 @@ from preference_center.store import queries
 from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
 
 INVITATION_LIFETIME = timedelta(minutes=30)
+_IS_ADMIN = and_(StaffRow.role == StaffRole.ADMIN, StaffRow.removed_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def invite(
     Raises:
         StaffRefusal: there is no such member, and no role was given.
     """
+    _lock_admins(session)
     row = session.scalar(_locked(email))
     if row is None or row.removed_at is not None:
         row = _admitted(session, email, role, now)
@@ -62,8 +65,7 @@ def invite(
     token = new_token(secret)
     expires_at = now + INVITATION_LIFETIME
     session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
-    details = {"member": str(row.id), "role": row.role.value}
-    audit.record(session, by, AuditAction.INVITED, now, details=details)
+    audit.record(session, by, AuditAction.INVITED, now, details=_rights(row))
     return _member(row), token
 
 
@@ -100,13 +102,14 @@ def bind(session: Session, member: Member, identity: Identity, now: datetime) ->
     Raises:
         StaffRefusal: another member has it.
     """
+    # First, for the lock of the trail: two members may try it at the same moment.
+    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
     other = known_as(session, identity)
     if other is not None and other.id != member.id:
         raise StaffRefusal("another member signs in with this account")
     row = session.get_one(StaffRow, member.id)
     row.issuer, row.subject = identity.issuer, identity.subject
     session.flush()
-    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
 
 
 def known_as(session: Session, identity: Identity) -> Member | None:
@@ -143,12 +146,15 @@ def change(
     """Give a member a role, and the right to export or not. It holds from their next request on.
 
     Raises:
-        StaffRefusal: there is no such member, or they are the last admin.
+        StaffRefusal: there is no such member, they are the last admin, or they give themselves the
+            right to export.
     """
+    _lock_admins(session)
     row = _row(session, email)
+    if may_export and not row.may_export and by == row.id:
+        raise StaffRefusal("another admin, or the command, gives you the right to export")
     _change(session, row, role, may_export)
-    details = {"member": str(row.id), "role": role.value, "may_export": may_export}
-    audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=details)
+    audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=_rights(row))
     return _member(row)
 
 
@@ -158,12 +164,12 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     Raises:
         StaffRefusal: there is no such member, or they are the last admin.
     """
+    _lock_admins(session)
     row = _row(session, email)
     if row.role is StaffRole.ADMIN:
-        _refuse_last_admin(session)
-    row.removed_at, row.issuer, row.subject = now, None, None
-    for table in (StaffPasskey, StaffInvitation, StaffSession):
-        session.execute(delete(table).where(table.staff_id == row.id))
+        _refuse_last_admin(session, row)
+    row.removed_at = now
+    _forget_credentials(session, row)
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
     return _member(row)
 
@@ -178,8 +184,16 @@ def _admitted(session: Session, email: str, role: StaffRole | None, now: datetim
     row = session.scalars(_locked(email)).one()
     for name, value in values.items():
         setattr(row, name, value)
+    _forget_credentials(session, row)  # One may have been added while the member was removed.
     session.flush()
     return row
+
+
+def _forget_credentials(session: Session, row: StaffRow) -> None:
+    """Delete all with which a member can sign in or is signed in."""
+    row.issuer = row.subject = None
+    for table in (StaffPasskey, StaffInvitation, StaffSession):
+        session.execute(delete(table).where(table.staff_id == row.id))
 
 
 def _locked(email: str) -> Select[StaffRow]:
@@ -189,19 +203,29 @@ def _locked(email: str) -> Select[StaffRow]:
 
 def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool | None) -> None:
     if row.role is StaffRole.ADMIN and role is not StaffRole.ADMIN:
-        _refuse_last_admin(session)
+        _refuse_last_admin(session, row)
     row.role = role
     if may_export is not None:
         row.may_export = may_export
 
 
-def _refuse_last_admin(session: Session) -> None:
-    """Lock the admins, so that two of them cannot remove each other at the same time."""
-    admins = select(StaffRow.id).where(
-        StaffRow.role == StaffRole.ADMIN, StaffRow.removed_at.is_(None)
-    )
-    if len(session.scalars(admins.order_by(StaffRow.id).with_for_update()).all()) < 2:
-        raise StaffRefusal("the last admin stays: make another member an admin first")
+def _lock_admins(session: Session) -> None:
+    """Let no other transaction change members, so that two admins cannot remove each other."""
+    admins = select(StaffRow.id).where(_IS_ADMIN)
+    session.scalars(admins.order_by(StaffRow.id).with_for_update()).all()
+
+
+def _refuse_last_admin(session: Session, row: StaffRow) -> None:
+    """Refuse if this is the only admin who can sign in. One who is only invited does not count."""
+    has_passkey = select(StaffPasskey.id).where(StaffPasskey.staff_id == StaffRow.id).exists()
+    can_sign_in = or_(has_passkey, StaffRow.issuer.is_not(None))
+    if session.scalars(select(StaffRow.id).where(_IS_ADMIN, can_sign_in)).all() == [row.id]:
+        raise StaffRefusal("the last admin stays: another member must sign in as an admin first")
+
+
+def _rights(row: StaffRow) -> dict[str, Any]:
+    """Return what the audit trail says of a member."""
+    return {"member": str(row.id), "role": row.role.value, "may_export": row.may_export}
 
 
 def _row(session: Session, email: str) -> StaffRow:

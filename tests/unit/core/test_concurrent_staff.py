@@ -1,16 +1,20 @@
 """Forms of the console that are sent twice at the same moment, as a double click does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from preference_center.core import topics
-from preference_center.core.errors import TopicExistsError
-from preference_center.core.staff import forms, members
+from preference_center.core.errors import StaffRefusal, TopicExistsError
+from preference_center.core.staff import forms, members, passkeys
+from preference_center.core.staff.members import Identity, Member
+from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import StaffRole
 from preference_center.core.topics import NewTopic
 from preference_center.store import Database
@@ -20,18 +24,50 @@ from tests.support import make
 pytestmark = pytest.mark.integration
 
 THREADS = 4
+ADA, BOB = "ada@example.org", "bob@example.org"
 
 
 def at_once(ask: Callable[[], bool]) -> int:
     """Ask from several threads at once, and return how often the answer was True."""
-    barrier = Barrier(THREADS)
+    return each_at_once([ask] * THREADS)
 
-    def wait(_: int) -> bool:
+
+def each_at_once(asked: Sequence[Callable[[], bool]]) -> int:
+    """Ask each from a thread of its own, and return how often the answer was True."""
+    barrier = Barrier(len(asked))
+
+    def wait(ask: Callable[[], bool]) -> bool:
         barrier.wait()
         return ask()
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        return sum(pool.map(wait, range(THREADS)))
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return sum(pool.map(wait, asked))
+
+
+def admins(database: Database) -> list[Member]:
+    """Return two admins, who have two passkeys each."""
+    with database.transaction() as session:
+        for email in (ADA, BOB):
+            member, _ = members.invite(session, email, StaffRole.ADMIN, make.NOW, by=None)
+            for number in b"12":
+                key = bytes([number]) + member.id.bytes
+                passkey = Passkey(key, member.id, b"key", 0, "Phone", make.NOW)
+                passkeys.add(session, passkey, make.NOW)
+        return members.list_all(session)
+
+
+def made(database: Database, change: Callable[[Session], object]) -> Callable[[], bool]:
+    """Return a function that makes a change, and returns False if it is refused."""
+
+    def make_it() -> bool:
+        try:
+            with database.transaction() as session:
+                change(session)
+        except StaffRefusal:
+            return False
+        return True
+
+    return make_it
 
 
 def test_a_member_is_invited_once_and_the_last_link_works(database: Database) -> None:
@@ -65,3 +101,43 @@ def test_a_form_that_is_sent_twice_is_first_once(database: Database) -> None:
             return forms.record(session, b"form", new, make.NOW) == new
 
     assert at_once(send) == 1
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_two_admins_do_not_remove_each_other(database: Database, times: int) -> None:
+    ada, bob = admins(database)
+    removals = [
+        made(database, lambda session: members.remove(session, BOB, by=ada.id, now=make.NOW)),
+        made(
+            database,
+            lambda session: members.invite(session, ADA, StaffRole.VIEWER, make.NOW, by=bob.id),
+        ),
+    ]
+    assert each_at_once(removals) == 1
+    with database.reading() as session:
+        assert StaffRole.ADMIN in {each.role for each in members.list_all(session)}
+
+
+def test_one_passkey_is_left_when_both_are_removed_at_once(database: Database) -> None:
+    ada, _ = admins(database)
+    removals = [
+        made(database, partial(passkeys.remove, staff_id=ada.id, passkey_id=key, now=make.NOW))
+        for key in (b"1" + ada.id.bytes, b"2" + ada.id.bytes)
+    ]
+    assert each_at_once(removals) == 1
+
+
+def test_an_identity_is_bound_to_one_of_two_members(database: Database) -> None:
+    identity = Identity("https://id.example.org", "1001")
+    binds = [
+        made(database, partial(members.bind, member=each, identity=identity, now=make.NOW))
+        for each in admins(database)
+    ]
+    assert each_at_once(binds) == 1
+
+
+def test_a_passkey_is_stored_once(database: Database) -> None:
+    ada, _ = admins(database)
+    passkey = Passkey(b"new", ada.id, b"key", 0, "Phone", make.NOW)
+    add = made(database, partial(passkeys.add, passkey=passkey, now=make.NOW))
+    assert at_once(add) == 1
