@@ -73,6 +73,7 @@ class FrozenList:
     changed: int
     restored: int
     skipped: int
+    failure: str | None  # Why it was stopped.
     done: int  # How many people's turn has come.
 
     @property
@@ -82,8 +83,8 @@ class FrozenList:
 
     @property
     def is_working(self) -> bool:
-        """Return True while there are further steps."""
-        return self.state.is_working
+        """Return True while there are further steps, and they are made."""
+        return self.state.is_working and self.failure is None
 
     def is_stale(self, now: datetime) -> bool:
         """Return True if the preview is too old to be carried out."""
@@ -175,6 +176,7 @@ def _frozen(row: FrozenListRow, email: str) -> FrozenList:
         changed=row.changed,
         restored=row.restored,
         skipped=row.skipped,
+        failure=row.failure,
         done=min(row.position * STEP, row.people),
     )
 

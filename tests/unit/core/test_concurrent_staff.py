@@ -103,8 +103,7 @@ def test_a_form_that_is_sent_twice_is_first_once(database: Database) -> None:
     assert at_once(send) == 1
 
 
-@pytest.mark.parametrize("times", range(3))
-def test_two_admins_do_not_remove_each_other(database: Database, times: int) -> None:
+def test_two_admins_do_not_remove_each_other(database: Database) -> None:
     ada, bob = admins(database)
     removals = [
         made(database, lambda session: members.remove(session, BOB, by=ada.id, now=make.NOW)),

@@ -257,6 +257,9 @@ def _create_frozen_lists() -> None:
             sa.Column(name, sa.Integer(), nullable=False)
             for name in ("people", "expected", "position", "changed", "restored", "skipped")
         ),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
         _one_of(
             *("frozen_lists", "state", "counting"),
             *("previewed", "running", "done", "undoing", "undone"),
