@@ -112,7 +112,9 @@ def read_notes(
     begin = figure_queries.NotePlace.read(after)
     query = figure_queries.notes(period.since, wanted.topic, wanted.code, begin, NOTES + 1)
     found = session.execute(query).all()
-    audit.record(session, by, AuditAction.NOTES_READ, period.now, details=_details(period, wanted))
+    people = [row.id for row in found[:NOTES] if row.seq]  # Others no longer have a subscriber.
+    details = _details(period, wanted)
+    audit.record_views(session, by, AuditAction.NOTES_READ, period.now, people, details)
     shown = [Note(row.week, row.topic or "", row.code, row.note) for row in found[:NOTES]]
     last = found[NOTES - 1] if len(found) > NOTES else None
     following = str(figure_queries.NotePlace(last.week, last.id, last.seq)) if last else None

@@ -51,7 +51,7 @@ def test_people_are_listed_with_their_count_and_a_way_to_their_page(console: Con
     page = site_page(console, WEEKLY)
     assert "2 people" in page
     assert f"/console/people/{make.id_of()}" in page
-    assert console.actions()[-1] == (AuditAction.LIST_READ, None)
+    assert console.actions()[-3] == (AuditAction.LIST_READ, None)
 
 
 def test_without_filters_no_address_is_shown(console: Console) -> None:
