@@ -219,6 +219,7 @@ def test_notes_come_in_pages_and_reading_them_is_recorded(
         f"Note {place}." for place in range(4)
     }
     assert second.following is None
+    assert str(make.id_of("p1@example.org")) not in (first.following or "")
     assert [each.text for each in other.notes] == ["Note 1."]
     assert {each.action for each in entries} == {AuditAction.NOTES_READ}
     assert entries[2].details == {"days": 90, "topic": "weekly-news", "reason": "too_many"}
