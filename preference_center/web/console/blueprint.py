@@ -120,8 +120,11 @@ def _refuse_elsewhere() -> None:
 
 
 def _host() -> str:
-    """Return the host that was asked, without the port that a proxy may leave out."""
-    return urlsplit(f"//{request.host}").hostname or ""
+    """Return the host that was asked, without the port that a proxy may leave out, or ""."""
+    try:
+        return urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:  # Like "[".
+        return ""
 
 
 def _find_signed_in() -> SignedIn | None:
