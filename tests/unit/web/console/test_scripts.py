@@ -6,12 +6,14 @@ Each page of the console is opened with it. The page of a person is tested in `t
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import String, Text, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    api_keys,
     audience,
     campaigns,
     data_complaints,
@@ -22,9 +24,11 @@ from preference_center.core import (
     webhooks,
 )
 from preference_center.core import edited_texts as edits
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.campaigns import Campaign
 from preference_center.core.edited_texts import Place
-from preference_center.core.staff import audit
+from preference_center.core.staff import audit, passkeys
+from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, StaffRole
 from preference_center.core.vocab import OutboxKind, OutboxState, ReasonCode
 from preference_center.i18n.edited import key_of
@@ -43,17 +47,20 @@ OWN = {
     *("ledger_details.before", "ledger_details.after", "subscribers.locale"),
     *("staff.email", "staff.subject", "staff.issuer", "outbox.locale", "webhooks.url"),
 }
-# Pages that show none of it: those of our own words, and those that work only with a file or a
-# script. Any other page has to show some.
+# Pages of our own words. Any other page has to show some of it.
 NOTHING = {
-    *("sign_in", "welcome", "finish_oidc", "script", "style", "me", "people_page", "show_settings"),
-    *("exports", "complaints_done", "person_preview", "topic_review"),
+    *("sign_in", "welcome", "finish_oidc", "script", "style", "people_page", "show_settings"),
+    *("person_preview", "staff"),
 }
 
 
-def write(session: Session) -> None:
+def write(session: Session, staff_id: UUID) -> None:
     """Write rows of each kind."""
     make.topic(session, "offers")
+    passkeys.add(session, Passkey(b"own", staff_id, b"key", 0, EVIL, make.NOW), make.NOW)
+    api_keys.create(session, EVIL, ApiKeyKind.LIVE, [ApiScope.LINKS], make.NOW)
+    weekly = topics.get(session, "weekly-news")
+    audience.claim(session, weekly, EVIL, [make.id_of()], make.NOW)
     left = make.unsubscribe(session, "ada@example.org", campaign="47")
     person = (make.id_of(), left.last_seq)
     reasons.record(session, *person, ReasonCode.OTHER, "A note.", make.NOW)
@@ -65,8 +72,6 @@ def write(session: Session) -> None:
     webhooks.add(session, f"https://hooks.example.org/{EVIL}", (), make.NOW)
     campaign = Campaign("weekly-news", EVIL, make.NOW.date(), EVIL, 500)
     campaigns.record(session, campaign)
-    weekly = topics.get(session, "weekly-news")
-    audience.claim(session, weekly, EVIL, [make.id_of("bob@example.org")], make.NOW)
     audit.record(session, None, AuditAction.INVITED, make.NOW, details={EVIL: EVIL})
 
 
@@ -99,6 +104,7 @@ def values(session: Session, imported: str) -> Mapping[str, Any]:
         "language": "en",
         "message": UNDO,
         "name": "preferences",
+        "version": "1",
         "job_id": imported,
         "list_id": session.scalars(select(FrozenListRow.id)).first(),
     }
@@ -117,7 +123,8 @@ def pages(console: Console, known: Mapping[str, Any]) -> Iterator[tuple[str, str
     for rule in console.site.app.url_map.iter_rules():
         endpoint = rule.endpoint.removeprefix("console.")
         if endpoint != rule.endpoint and "GET" in (rule.methods or ()):
-            named = {name: known[name] for name in rule.arguments}
+            own = {"job_id": known["export_id"]} if endpoint == "one_export" else {}
+            named = {name: {**known, **own}[name] for name in rule.arguments}
             yield endpoint, adapter.build(rule.endpoint, {**named, **queries.get(endpoint, {})})
 
 
@@ -126,19 +133,20 @@ def test_no_text_of_others_reaches_a_page_as_html(console: Console) -> None:
     admin = Console(console.site, StaffRole.ADMIN, may_export=True)
     imported = upload(admin)
     exported = admin.post("/console/data", what="reasons", output="csv", purpose=EVIL).location
+    export_id = exported.rpartition("/")[2]
     with console.site.database.transaction() as session:
         fill(session)
-        write(session)
+        write(session, admin.member.id)
         place = Place("en", UNDO)
         edits.save_draft(session, place, ("Undo",), (EVIL,), by=admin.member.id, now=make.NOW)
         poison(session)
-        known = values(session, imported)
+        known = {**values(session, imported), "export_id": export_id}
         assert session.scalar(select(ConsoleJob.file_name)) == EVIL
     silent = set()
-    for endpoint, path in (*pages(admin, known), ("one_export", exported)):
+    for endpoint, path in pages(admin, known):
         response = admin.get(path)
         assert response.status_code == (422 if endpoint == "finish_oidc" else 200), endpoint
         assert "<script>x" not in response.text, endpoint
         if "&lt;script&gt;" not in response.text:
             silent.add(endpoint)
-    assert silent == NOTHING
+    assert silent == NOTHING, silent ^ NOTHING
