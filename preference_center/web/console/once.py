@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from json import dumps
 from secrets import token_urlsafe
+from typing import IO
 from uuid import UUID, uuid4
 
 from flask import g, request
@@ -61,9 +62,12 @@ def _sealed(purpose: str) -> bytes:
 def _sent_form() -> str:
     """Return who has sent the form where, and all that it says."""
     value = request.form.get(FIELD) or new_value()
-    files = [hashlib.file_digest(each.stream, hashlib.sha256) for each in request.files.values()]
-    for each in request.files.values():
-        each.stream.seek(0)
     fields = list(request.form.items(multi=True))
-    digests = [each.hexdigest() for each in files]
-    return dumps([value, request.path, str(member().id), fields, digests])
+    files = [_digest_of(each.stream) for each in request.files.values()]
+    return dumps([value, request.path, str(member().id), fields, files])
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    found = hashlib.file_digest(file, hashlib.sha256)  # type: ignore[arg-type]  # It has `readinto`.
+    file.seek(0)
+    return found.hexdigest()

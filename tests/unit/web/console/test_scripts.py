@@ -113,7 +113,7 @@ def values(session: Session, imported: str) -> Mapping[str, Any]:
 def pages(console: Console, known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each page that is read, by its endpoint."""
     adapter = console.site.app.url_map.bind("")
-    queries = {
+    queries: dict[str, dict[str, Any]] = {
         "mailing": {"topic": "weekly-news", "campaign": EVIL},
         "lists": {"topic": "weekly-news", "campaign": EVIL},
         "person_changes": {"before": 9},
@@ -123,8 +123,9 @@ def pages(console: Console, known: Mapping[str, Any]) -> Iterator[tuple[str, str
     for rule in console.site.app.url_map.iter_rules():
         endpoint = rule.endpoint.removeprefix("console.")
         if endpoint != rule.endpoint and "GET" in (rule.methods or ()):
-            own = {"job_id": known["export_id"]} if endpoint == "one_export" else {}
-            named = {name: {**known, **own}[name] for name in rule.arguments}
+            named = {name: known[name] for name in rule.arguments}
+            if endpoint == "one_export":
+                named["job_id"] = known["export_id"]
             yield endpoint, adapter.build(rule.endpoint, {**named, **queries.get(endpoint, {})})
 
 
