@@ -120,11 +120,8 @@ def _refuse_elsewhere() -> None:
 
 
 def _host() -> str:
-    """Return the host that was asked, without the port that a proxy may leave out, or ""."""
-    try:
-        return urlsplit(f"//{request.host}").hostname or ""
-    except ValueError:  # Like "[".
-        return ""
+    """Return the host that was asked, without the port that a proxy may leave out."""
+    return urlsplit(f"//{request.host}").hostname or ""
 
 
 def _find_signed_in() -> SignedIn | None:

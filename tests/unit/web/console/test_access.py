@@ -199,6 +199,3 @@ def test_at_another_host_there_is_no_console(site_with: SiteMaker) -> None:
     assert site.get("/console/sign-in").status_code == 404
     for host in ("https://console.example.org", "https://console.example.org:8443"):
         assert site.client.get("/console/sign-in", base_url=host).status_code == 200
-    for name in ("[", "[::1", "console.example.org@evil.example.org", "\u2100.example.org"):
-        response = site.get("/console/sign-in", headers={"Host": name})
-        assert response.status_code == 404, name
