@@ -17,6 +17,7 @@ from preference_center.store.tables import (
     EmailedCount,
     LedgerCount,
     Reason,
+    ReceivedCount,
     SubscriberCount,
 )
 
@@ -115,6 +116,17 @@ def left_by_day(
         LedgerCount.campaign == campaign,
         LedgerCount.topic.in_(topics),
     ).group_by(LedgerCount.day)
+
+
+def received(since: date) -> AnySelect:
+    """Return how many emails were claimed, and how many unsubscribed.
+
+    Columns: how many emails the subscriber was sent within 30 days, whether those are who
+    unsubscribed, count.
+    """
+    by = (ReceivedCount.received, ReceivedCount.unsubscribed)
+    statement: AnySelect = select(*by, func.sum(ReceivedCount.count))
+    return statement.where(ReceivedCount.day >= since).group_by(*by)
 
 
 def counted(campaigns: Collection[str]) -> AnySelect:

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.rates import ranked
-from preference_center.core.report import RATED_SOURCES
-from preference_center.core.vocab import Event, Scope, Source
+from preference_center.core.vocab import RATED_SOURCES, Event, Scope, Source
 from preference_center.store import figure_queries
 
 _JOINED = (Event.SUBSCRIBED, Event.RESUBSCRIBED)

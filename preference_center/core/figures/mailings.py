@@ -16,9 +16,8 @@ from preference_center.core.figures import day_notes
 from preference_center.core.figures.day_notes import DayNote
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.rates import Rate, ranked, rate
-from preference_center.core.report import RATED_SOURCES
 from preference_center.core.report_counts import EMAILED, LEFT_BY, REASONS
-from preference_center.core.vocab import OWN_SOURCES, Event, ReasonCode, Source
+from preference_center.core.vocab import OWN_SOURCES, RATED_SOURCES, Event, ReasonCode, Source
 from preference_center.links.server import OWN_CAMPAIGNS
 from preference_center.store import figure_queries, report_queries
 

@@ -36,6 +36,7 @@ from preference_center.store.tables.sending import (
     OutboxRow,
     PageView,
     Reason,
+    ReceivedCount,
 )
 from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.staff import (
@@ -107,6 +108,7 @@ __all__ = [
     "PageView",
     "QuarantineRow",
     "Reason",
+    "ReceivedCount",
     "ServingProcess",
     "SignUpHour",
     "SignUpRow",

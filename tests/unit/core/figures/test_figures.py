@@ -34,7 +34,7 @@ from preference_center.core.report import ReportRequest
 from preference_center.core.report_counts import LEFT, LEFT_BY
 from preference_center.core.staff import audit, members
 from preference_center.core.staff_vocab import AuditAction, StaffRole
-from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
+from preference_center.core.vocab import RATED_SOURCES, Frequency, Pause, ReasonCode, Source
 from preference_center.store import Database
 from tests.support import make
 from tests.unit.core.test_apply import STEPS, changes_of
@@ -84,7 +84,7 @@ def _assert_as_the_report(database: Database, period: Period) -> None:
         rows = report.load(session, ReportRequest(since=period.since, less=False))
     expected = {(row.topic, row.campaign): row.counts for row in rows}
     for key, counts in found.items():
-        left = sum(expected[key][LEFT_BY[each]] for each in report.RATED_SOURCES)
+        left = sum(expected[key][LEFT_BY[each]] for each in RATED_SOURCES)
         assert counts == {**{name: expected[key][name] for name in counts}, UNSUBSCRIBED: left}
     assert found.keys() >= {key for key, counts in expected.items() if counts[LEFT]}
 
