@@ -173,9 +173,7 @@ def _claim(
     since = now - rollups.RECEIVED_WITHIN
     claimed = claim_queries.claimed(session, topic.slug, campaign, allowed, since)
     new = [each for each in allowed if not claimed[each].is_claimed]
-    rows = [
-        (each, topic.slug, campaign, now, None, claimed[each].received + 1) for each in new
-    ]
+    rows = [(each, topic.slug, campaign, now, None, claimed[each].received + 1) for each in new]
     sets.upsert(session, Claim, rows)
     emails = Counter((now, row[-1]) for row in rows)
     rollups.count_emailed(session, topic.slug, campaign, emails)

@@ -1,8 +1,8 @@
 """A year of a large installation, written by SQL: for the pages of the console, on PostgreSQL.
 
-There are 30 topics, three mailings a day, and ten ledger rows a subscriber, spread over a year. The
-seals of the ledger are zeros. Counts of past days are in slot 0, as `purge` leaves them, and those
-of today in 64 slots. Claims are those of the last ten days.
+There are 30 topics, three mailings a day, and ten ledger rows a subscriber, spread over a year; two
+of the ten answer a mailing. The seals of the ledger are zeros. Counts of past days are in slot 0,
+as `purge` leaves them, and those of today in 64 slots. Claims are those of the last ten days.
 """
 
 from tests.benchmarks.databases import connect, settle
@@ -35,32 +35,34 @@ SELECT md5(n::text)::uuid, format('reader%s@mail%s.example.org', n, n % 1000),
     now() - make_interval(days => 366 + n % 1000), 10, {_ZEROS}
 FROM generate_series(1, {{people}}) AS n
 """,
+    # A fifth of the changes answers a mailing, most of them within days.
     f"""
 CREATE TEMPORARY TABLE changes AS
 WITH times AS (
-    SELECT n, seq, now() - make_interval(secs => 86400 * 36.5 * (10 - seq + random())) AS at
+    SELECT n, seq, now() - make_interval(secs => 86400 * 36.5 * (10 - seq + random())) AS at,
+        seq > 1 AND random() < 0.2 AS answers, random() AS e, random() AS s
     FROM generate_series(1, {{people}}) AS n, generate_series(1, 10) AS seq
-), drawn AS (
-    SELECT *, {_MAILED} AS day, 1 + floor(3 * random())::int AS place, random() AS e, random() AS s
-    FROM times
+), mailed AS (
+    SELECT *, {_MAILED} AS day, 1 + floor(3 * random())::int AS place FROM times
 ), named AS (
     SELECT *,
-        CASE WHEN seq = 1 THEN 'subscribed' WHEN e < 0.4 THEN 'unsubscribed'
-            WHEN e < 0.55 THEN 'reduced' WHEN e < 0.65 THEN 'paused' WHEN e < 0.7 THEN 'undone'
-            WHEN e < 0.85 THEN 'resubscribed' WHEN e < 0.95 THEN 'increased' ELSE 'resumed'
-        END AS event,
-        CASE WHEN seq = 1 THEN 'import' WHEN s < 0.35 THEN 'one-click' WHEN s < 0.7 THEN 'page'
-            WHEN s < 0.75 THEN 'mailto' WHEN s < 0.78 THEN 'complaint' WHEN s < 0.86 THEN 'bounce'
-            WHEN s < 0.91 THEN 'provider' WHEN s < 0.96 THEN 'api' ELSE 'console'
-        END AS source
-    FROM drawn
+        CASE WHEN answers THEN
+            CASE WHEN e < 0.6 THEN 'unsubscribed' WHEN e < 0.75 THEN 'reduced'
+                WHEN e < 0.9 THEN 'paused' ELSE 'undone' END
+        WHEN seq = 1 OR e < 0.6 THEN 'subscribed' WHEN e < 0.8 THEN 'increased'
+        WHEN e < 0.95 THEN 'resubscribed' ELSE 'unsubscribed' END AS event,
+        CASE WHEN answers AND e < 0.6 THEN
+            CASE WHEN s < 0.4 THEN 'one-click' WHEN s < 0.8 THEN 'page' WHEN s < 0.85 THEN 'mailto'
+                WHEN s < 0.88 THEN 'complaint' WHEN s < 0.94 THEN 'bounce' ELSE 'provider' END
+        WHEN answers THEN 'page' WHEN seq = 1 OR e < 0.6 THEN 'import'
+        WHEN s < 0.4 THEN 'page' WHEN s < 0.8 THEN 'api' ELSE 'console' END AS source
+    FROM mailed
 )
 SELECT md5(n::text)::uuid AS id, seq, at, event, source, {_SLOT} AS slot,
-    CASE WHEN event = 'unsubscribed' AND source = 'bounce' THEN 'address'
-        WHEN event = 'unsubscribed' AND (source = 'complaint' OR e < 0.04) THEN 'all' ELSE 'topic'
-    END AS scope,
-    format('topic-%s', CASE WHEN s < 0.91 THEN {_NUMBER_OF_TOPIC} ELSE n % 30 END) AS topic,
-    CASE WHEN seq > 1 AND s < 0.91 THEN format('%s-%s', day, place) END AS campaign
+    CASE WHEN source = 'bounce' THEN 'address'
+        WHEN source = 'complaint' OR (answers AND e < 0.06) THEN 'all' ELSE 'topic' END AS scope,
+    format('topic-%s', CASE WHEN answers THEN {_NUMBER_OF_TOPIC} ELSE n % 30 END) AS topic,
+    CASE WHEN answers THEN format('%s-%s', day, place) END AS campaign
 FROM named ORDER BY at
 """,
     "UPDATE changes SET topic = NULL WHERE scope <> 'topic'",

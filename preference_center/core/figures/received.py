@@ -52,7 +52,7 @@ class Received:
     @property
     def finding(self) -> Finding:
         """Return what the rates say. Intervals that overlap say nothing."""
-        if len(self.rated) < 2:  # noqa: PLR2004
+        if len(self.rated) < 2:
             return Finding.UNKNOWN
         (_, fewest), (_, most) = self.rated[0], self.rated[-1]
         if most.low > fewest.high:

@@ -25,7 +25,16 @@ IDS = [make.id_of(each) for each in PEOPLE]
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [(0, "0"), (1, "1"), (2, "2-4"), (4, "2-4"), (5, "5-9"), (19, "10-19"), (20, "20-"), (99, "20-")],
+    [
+        (0, "0"),
+        (1, "1"),
+        (2, "2-4"),
+        (4, "2-4"),
+        (5, "5-9"),
+        (19, "10-19"),
+        (20, "20-"),
+        (99, "20-"),
+    ],
 )
 def test_a_number_of_emails_is_in_one_group(number: int, expected: str) -> None:
     assert EmailsReceived.of(number) == expected
