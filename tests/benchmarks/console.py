@@ -23,7 +23,7 @@ from tests.support import processes
 
 MAX_MILLISECONDS = 300
 MEMBER = "ada@example.org"
-_SECRET_KEY = "secret-key-for-benchmarks-2kP9vX4mZ"
+_SECRET_KEY = "hT4wN9bX2mK7vR5cJ8qL3zF6gP1sY0dA"
 _MIN_ROUNDS = 5
 _TOKEN = re.compile(rb'name="csrf_token" value="([^"]+)"')
 _PERSON = "SELECT md5('1')::uuid"

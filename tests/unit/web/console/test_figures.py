@@ -87,7 +87,7 @@ def test_the_overview_says_whether_more_emails_cost_more(busy: Console) -> None:
     text = _text(busy.get("/console/").text)
     assert "It seems so. Those who were sent 10–19 within 30 days unsubscribed after 5.0" in text
     assert "of 1,000 emails, those who were sent 1 after 1.0." in text
-    assert "10–19 5.0 3.7–6.8 40 8,000" in text.replace("\N{NO-BREAK SPACE}", ",")
+    assert "10–19 5.0 3.7–6.8 40 8,000" in text
 
 
 @pytest.mark.parametrize(
