@@ -73,7 +73,7 @@ SELECT id, seq, event, scope, topic, source, campaign, at, at, {_ZEROS}, {_ZEROS
 """,
     """
 INSERT INTO ledger_details (subscriber_id, seq, salt, before, after)
-SELECT id, seq, decode(repeat('00', 16), 'hex'), '{}', '{}' FROM changes
+SELECT id, seq, decode(repeat('00', 16), 'hex'), '{}', '{}' FROM changes WHERE seq > 8
 """,
     """
 INSERT INTO ledger_counts (day, topic, campaign, event, scope, source, slot, count)
