@@ -121,7 +121,7 @@ class _Browser:
         return {"csrf_token": found[1].decode()}
 
     def load(self, path: str, fields: dict[str, str] | None) -> float:
-        """Return how many seconds a page takes. Raise RuntimeError if it is not what was asked for."""
+        """Return how many seconds a page takes. Raise RuntimeError if it was refused."""
         body = None if fields is None else urlencode(fields)
         form = {} if body is None else {"Content-Type": "application/x-www-form-urlencoded"}
         headers, method = self._headers | form, "GET" if body is None else "POST"
