@@ -63,7 +63,7 @@ def measure(url: str, options: Options) -> Iterator[Result]:
 def _pages(url: str, browser: "_Browser") -> Iterator[tuple[str, str, dict[str, str] | None]]:
     """Yield the name, the path and the fields of each request; None is a GET."""
     with databases.connect(url) as connection:
-        (person,) = connection.execute(_PERSON).fetchone()
+        (person,) = map(str, connection.execute(_PERSON).fetchone())
         topic, campaign = connection.execute(_MAILING).fetchone()
     listed = f"/lists?topic={topic}"
     pages = {
@@ -92,7 +92,7 @@ def _pages(url: str, browser: "_Browser") -> Iterator[tuple[str, str, dict[str, 
         "Wording": "/wording",
     }
     yield from ((name, path, None) for name, path in pages.items())
-    yield "People, find", "/people", {"person": "reader1@mail1.example.org", **browser.token}
+    yield "People, find", "/people", {"person": person, **browser.token}
 
 
 class _Browser:

@@ -61,7 +61,7 @@ def load(session: Session, period: Period) -> Overview:
         checks=checks.load(session, found, period.now),
         daily=daily.load(session, period),
         costliest=mailings.costliest(found, _COSTLIEST),
-        reasons=reasons.load(session, period),
+        reasons=reasons.load(session, period, mailings.asked(found)),
         kept=kept.load(session, period.now),
         received=received.load(session, period),
         opened=mailings.summed(found)["opened"],

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from preference_center.core import preferences, topics, work
 from preference_center.core.lists.frozen import (
     KEPT_FOR,
-    MAX_PEOPLE,
     PREVIEW_LIFETIME,
     STEP,
     ids_in,
@@ -31,6 +30,7 @@ from preference_center.store.tables import (
 )
 
 PAGE = 50  # people
+MAX_COUNTED = 10_000  # people; counting more takes too long for a page
 _LATEST = 20  # lists
 
 
@@ -47,7 +47,7 @@ class Person:
 class PeoplePage:
     """A page of people. `more` is where the next one begins, or None.
 
-    `count` is how many there are, at most `MAX_PEOPLE` + 1; None if they were not counted.
+    `count` is how many there are, at most `MAX_COUNTED` + 1; None if they were not counted.
     """
 
     people: Sequence[Person]
@@ -107,7 +107,7 @@ def show(
     ids = list(session.scalars(later.limit(PAGE + 1)))
     count = None
     if after is None:
-        some = statement.order_by(None).limit(MAX_PEOPLE + 1).subquery()
+        some = statement.order_by(None).limit(MAX_COUNTED + 1).subquery()
         count = session.scalars(select(func.count()).select_from(some)).one()
     _record_reading(session, by, now, {"filters": wanted.plain(), "after": after and str(after)})
     shown = ids[:PAGE]

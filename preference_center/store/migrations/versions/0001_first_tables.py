@@ -804,6 +804,17 @@ def _create_subscriptions() -> None:
     op.create_index(
         op.f("ix_subscriptions_topic_subscriber_id"), "subscriptions", ["topic", "subscriber_id"]
     )
+    for name, columns, where in (
+        ("capped", ["frequency", "topic", "subscriber_id"], sa.text("frequency <> 'every'")),
+        ("left", ["changed_at"], sa.text("status = 'unsubscribed'")),
+    ):
+        op.create_index(
+            op.f(f"ix_subscriptions_{name}"),
+            "subscriptions",
+            columns,
+            postgresql_where=where,
+            sqlite_where=where,
+        )
     op.create_index(op.f("ix_subscriptions_updated_at"), "subscriptions", ["updated_at"])
 
 
