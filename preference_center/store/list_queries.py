@@ -118,8 +118,8 @@ def _stands(standing: Standing, topic: str | None, opt_out: Collection[str]) -> 
         return waits if topic is not None else _any_topic(waits)
     if topic is not None:
         # No COALESCE: the engine knows how many rows have a status.
-        silent = [SubscriptionRow.subscriber_id.is_(None)] if topic in opt_out else []
-        return and_(or_(_IS_SUBSCRIBED, *silent), ~_stopped())
+        none_yet = [SubscriptionRow.subscriber_id.is_(None)] if topic in opt_out else []
+        return and_(or_(_IS_SUBSCRIBED, *none_yet), ~_stopped())
     by_silence = [~_any_topic(SubscriptionRow.topic == each) for each in opt_out]
     silent = and_(SubscriberRow.explicit_from.is_(None), or_(False, *by_silence))
     return and_(or_(_any_topic(_IS_SUBSCRIBED), silent), ~_stopped())
