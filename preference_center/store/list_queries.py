@@ -145,8 +145,9 @@ def _gave(reason: ReasonCode, topic: str | None) -> Condition:
 
 def _emailed(campaign: str, topic: str | None) -> Condition:
     own = and_(Claim.subscriber_id == _ID, Claim.topic == topic, Claim.campaign == campaign)
-    statement = select(Claim.campaign).where(own, Claim.released_at.is_(None))
-    return statement.correlate(SubscriberRow).exists()
+    # A number, not EXISTS: PostgreSQL would scan all claims instead of looking up each person's.
+    statement = select(func.count()).where(own, Claim.released_at.is_(None))
+    return statement.correlate(SubscriberRow).scalar_subquery() > 0
 
 
 def _within(column: Any, first: date | None, last: date | None, zone: tzinfo) -> Condition:
