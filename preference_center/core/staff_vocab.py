@@ -53,6 +53,7 @@ class AuditAction(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     EMAILS_CHOSEN = "emails_chosen"  # Which emails a member wants.
     COMPLAINTS_READ = "complaints_read"
+    COMPLAINT_RECORDED = "complaint_recorded"  # Which a subscriber made to staff.
     COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
     COMPLAINT_CLOSED = "complaint_closed"
     KEY_CREATED = "key_created"

@@ -6,12 +6,12 @@ which member made it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, linked, on_behalf
+from preference_center.core import data_complaints, erasure, linked, on_behalf
 from preference_center.core.api_vocab import Outcome
 from preference_center.core.change import ChangeContext, Target
 from preference_center.core.errors import OnBehalfRefusal
@@ -28,6 +28,7 @@ from preference_center.core.staff_vocab import AuditAction, Channel
 from preference_center.core.vocab import Source
 
 MAX_NOTE_LENGTH = 500  # characters
+MAX_COMPLAINT_AGE = timedelta(days=365)
 _WHY_NOT = {
     Outcome.UNCHANGED: "they get the topic already",
     Outcome.COMPLAINED: "they reported an email as spam: they can only sign up again themselves",
@@ -126,6 +127,23 @@ def correct(session: Session, correction: Correction, email: str, by: UUID, now:
     linked.record(session, correction, email, now)
     for each in (correction.older, correction.newer):
         audit.record(session, by, AuditAction.PERSON_LINKED, now, each)
+
+
+def complain(
+    session: Session, subscriber_id: UUID, text: str, received: datetime, asked: Asked
+) -> None:
+    """Record a complaint about the use of data, which a subscriber made to staff.
+
+    The time to acknowledge it begins when it was `received`.
+
+    Raises:
+        OnBehalfRefusal: it was received in the future or more than a year ago.
+        ComplaintRefusal: as for `data_complaints.add`.
+    """
+    if not asked.now - MAX_COMPLAINT_AGE <= received <= asked.now:
+        raise OnBehalfRefusal("say on which day you received it: within the last year")
+    data_complaints.add(session, subscriber_id, data_complaints.cleaned(text), received)
+    _record(session, subscriber_id, AuditAction.COMPLAINT_RECORDED, asked)
 
 
 def _record(session: Session, subscriber_id: UUID, action: AuditAction, asked: Asked) -> None:

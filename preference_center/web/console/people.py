@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from preference_center.core import data_complaints
 from preference_center.core.errors import OnBehalfRefusal
 from preference_center.core.staff import person as people
 from preference_center.core.staff.changes import MAX_NOTE_LENGTH
@@ -137,6 +138,7 @@ def form_values() -> dict[str, object]:
         "frequencies": list(Frequency),
         "pauses": list(Pause),
         "max_note": MAX_NOTE_LENGTH,
+        "acknowledge_days": data_complaints.ACKNOWLEDGE_WITHIN.days,
     }
 
 

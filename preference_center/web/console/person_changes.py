@@ -22,7 +22,9 @@ from preference_center.data import access_copy
 from preference_center.links.addresses import fingerprint, is_mailable
 from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.util.text import without_controls
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.days import start_of_day
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
@@ -75,6 +77,18 @@ def correct_person(subscriber_id: UUID) -> AnyResponse:
     with services().database.transaction() as session:
         changes.correct(session, correction, email, member().id, services().clock())
     return _back(subscriber_id, "linked")
+
+
+@blueprint.post("/people/<uuid:subscriber_id>/complain")
+@staff_only(Right.PERSON)
+def complain_for_person(subscriber_id: UUID) -> AnyResponse:
+    """Record a person's complaint about the use of their data, which came by phone or letter."""
+    asked = _asked()
+    received = start_of_day("received", asked.zone) or asked.now
+    with services().database.transaction() as session:
+        if once.is_first(session):
+            changes.complain(session, subscriber_id, request.form.get("text", ""), received, asked)
+    return _back(subscriber_id, "complained")
 
 
 @blueprint.get("/people/<uuid:subscriber_id>/erase")

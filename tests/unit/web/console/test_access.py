@@ -31,6 +31,7 @@ ROUTES: dict[str, Right | str | None] = {
     "change_webhook_secret": Right.OPERATE,
     "choose_emails": None,
     "close_complaint": Right.PERSON,
+    "complain_for_person": Right.PERSON,
     "complaints": Right.PERSON,
     "copy_person": Right.PERSON,
     "correct_person": Right.PERSON,

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -157,6 +157,9 @@ def test_a_start_that_cannot_be_confirmed_is_refused(
         ("unsubscribe", {"what": "all", "channel": "phone", "note": "x" * 501}, "500 characters"),
         ("adjust", {"topic": "weekly-news", "channel": "phone"}, "what changes"),
         ("start", {"channel": "phone"}, "a topic"),
+        ("complain", {"channel": "phone"}, "a complaint has 1 to"),
+        ("complain", {"text": "x"}, "choose how"),
+        ("complain", {"channel": "phone", "text": "x", "received": "2027-01-01"}, "which day"),
         ("correct", {"email": "ada", "note": "x"}, "not an address"),
         ("correct", {"email": NEW}, "how you know"),
         ("correct", {"email": ADA, "note": "x"}, "the same subscriber"),
@@ -191,6 +194,16 @@ def test_a_corrected_address_links_both_histories(console: Console) -> None:
     assert not ada(console, NEW).subscriptions
     linked = AuditAction.PERSON_LINKED
     assert {(linked, make.id_of()), (linked, make.id_of(NEW))} <= set(console.actions())
+
+
+def test_a_complaint_by_letter_is_due_from_its_receipt(console: Console) -> None:
+    sent = {"channel": "letter", "text": "Who has\r\nmy data?", "received": "2026-11-10"}
+    assert "Recorded." in press(console, "Record the complaint", **sent)
+    with console.site.database.reading() as session:
+        (found,) = data_complaints.read(session, closed=False)
+    assert (found.email, found.text) == (ADA, "Who has\nmy data?")
+    assert found.due_at == datetime(2026, 12, 10, tzinfo=UTC)
+    assert (AuditAction.COMPLAINT_RECORDED, make.id_of()) in console.actions()
 
 
 @pytest.mark.every_engine
