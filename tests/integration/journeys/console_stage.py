@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 READERS = 400
 CLEO, ERASED = "cleo@example.org", "erased@example.org"  # Cleo gets weekly news once a week.
 CAMPAIGN = "autumn-fair"  # The one that cost most readers, because there were too many emails.
-WORDING = "Yes, send me Weekly news. I can leave at any time."
+WORDING = "Send me Weekly news. I can leave at any time."
 _HEADER = "email,topic,status,frequency,consent_at,consent_source,consent_wording"
 _MEMBER = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,LEID,EUID"
 MAILCHIMP = zipped(
@@ -115,7 +115,7 @@ def _send(session: Session, campaign: str, answers: list[ReasonCode]) -> None:
     """Claim the emails of a campaign; one reader leaves for each answer, and gives it."""
     readers = (f"reader{number}@example.org" for number in range(READERS))
     ids = list(map(make.id_of, (CLEO, *readers)))
-    at = NOW - (3 if campaign == CAMPAIGN else 20) * DAY
+    at = datetime.now(UTC) - (0 if campaign == CAMPAIGN else 20) * DAY
     verdicts = audience.claim(session, topics.get(session, "weekly-news"), campaign, ids, at)
     leaving = [each for each in ids[1:] if verdicts[each].allows][: len(answers)]
     context = ChangeContext(Source.ONE_CLICK, at, at, campaign=campaign)
