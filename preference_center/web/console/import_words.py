@@ -23,12 +23,13 @@ SOURCES: Mapping[str, str] = {
     registry.PLAIN: "A list of our own, or another system",
 }
 _VALUES = "|".join([*registry.NAMES, *(each.value for each in ImportStatus), "[A-Z]+=[A-Z]+"])
+_QUOTED = re.compile("`([^`]+)`")  # as in the documentation
 _OPTION = re.compile(rf"--({'|'.join(sorted(LABELS, reverse=True))})(?: ({_VALUES})\b)?")
 
 
 def worded(text: str) -> str:
     """Return a message with the labels of fields in place of options of the command."""
-    return _OPTION.sub(_field, text)
+    return _QUOTED.sub(r"“\1”", _OPTION.sub(_field, text))
 
 
 def _field(found: re.Match[str]) -> str:

@@ -199,4 +199,5 @@ def _set_states(installation: Installation, added: Iterable[UUID]) -> None:
     """Give each job another state, as far as there are some, since a job soon leaves most."""
     with installation.database.transaction() as session:
         for each, state in zip(added, JobState, strict=False):
-            session.get_one(ConsoleJob, each).state = state
+            job = session.get_one(ConsoleJob, each)
+            job.state, job.failure = state, "no room" if state is JobState.FAILED else None
