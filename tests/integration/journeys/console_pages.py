@@ -1,6 +1,7 @@
 """How to open each page of the console in each state, after rows for it were added."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from io import BytesIO
 from threading import Event
 from uuid import UUID, uuid4
@@ -51,6 +52,7 @@ NOBODY = UUID(int=0)
 TEXT = "Thank you for reading %(brand)s."
 # Pages of frames, whose content is that of subscriber pages, and what is not a page.
 _OTHER = {"preview", "person_preview_page", "script", "style", "finish_oidc"}
+_STATES = (JobState.RUNNING, JobState.DONE, JobState.FAILED)
 _SEND = """([path, fields]) => {
     const form = document.createElement("form")
     for (const [name, value] of Object.entries(fields)) {
@@ -150,20 +152,20 @@ def _operate(session: Session) -> str:
 
 
 def _lists(session: Session, member: UUID) -> list[str]:
-    """Add a list in each state, and return the paths of their pages."""
+    """Add a list in three states, and return the paths of their pages."""
     wanted, choice = ListFilter(topic="weekly-news"), Choice(Frequency.MONTHLY, "weekly-news")
     paths = []
-    for state in ListState:
-        key = frozen.freeze(session, wanted, choice, "Winter", member, NOW, NOW.tzinfo)
+    for state in (ListState.PREVIEWED, ListState.RUNNING, ListState.UNDONE):
+        key = frozen.freeze(session, wanted, choice, "Winter", member, NOW, UTC)
         session.get_one(FrozenListRow, key).state = state
         paths += [f"lists/{key}"]
     return [*paths, f"{paths[0]}/people", f"{paths[0]}/people?skipped=1"]
 
 
 def _exports(installation: Installation, member: UUID) -> list[UUID]:
-    """Add an export in each state, and return their ids."""
+    """Add an export in three states, and return their ids."""
     options = {"what": "preferences", "output": "xlsx", "topic": "weekly-news"}
-    added = [uuid4() for _ in JobState]
+    added = [uuid4() for _ in _STATES]
     with installation.database.transaction() as session:
         for each in added:
             jobs.add_export(session, each, member, options, "A letter", "letter.xlsx", NOW)
@@ -173,9 +175,9 @@ def _exports(installation: Installation, member: UUID) -> list[UUID]:
 
 
 def _imports(installation: Installation, member: UUID) -> list[UUID]:
-    """Add an import in each state, and one that was imported; return their ids."""
+    """Add imports: one that failed, one that was made, and one in each of three states."""
     database, options = installation.database, {"source": "auto", "topic": "product-news"}
-    files = [(b"who\nx", "list.csv")] + [(MAILCHIMP, "mailchimp.zip")] * len(JobState)
+    files = [(b"who\nx", "list.csv")] + [(MAILCHIMP, "mailchimp.zip")] * (1 + len(_STATES))
     failed, done, *added = (
         stored.add_import(database, member, options, name, BytesIO(content), NOW)
         for content, name in files
@@ -196,8 +198,8 @@ def _run(installation: Installation) -> None:
 
 
 def _set_states(installation: Installation, added: Iterable[UUID]) -> None:
-    """Give each job another state, as far as there are some, since a job soon leaves most."""
+    """Give each job another state, since a job soon leaves most of them."""
     with installation.database.transaction() as session:
-        for each, state in zip(added, JobState, strict=False):
+        for each, state in zip(added, _STATES, strict=True):
             job = session.get_one(ConsoleJob, each)
             job.state, job.failure = state, "no room" if state is JobState.FAILED else None

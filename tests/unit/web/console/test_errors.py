@@ -32,11 +32,9 @@ def test_a_defect_is_answered_in_the_frame(
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        (f"/console/data/exports/{'0' * 8}-0000-0000-0000-{'0' * 12}", 403, "Your role does not"),
+        ("/console/data", 403, "Your role does not include this"),
         ("/console/lists/00000000-0000-0000-0000-000000000000", 404, "was deleted"),
-        ("/console/topics/add", 405, "Nothing has changed"),
     ],
 )
 def test_an_error_says_what_to_do(console: Console, path: str, status: int, said: str) -> None:
     assert said in console.page(path, status).text
-    assert console.get(path).headers.get("Allow") == ("POST, OPTIONS" if status == 405 else None)
