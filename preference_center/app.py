@@ -1,7 +1,7 @@
 """Wire the application: the only place that knows every part."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from threading import BoundedSemaphore
@@ -30,7 +30,7 @@ from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
-from preference_center.web.services import EXTENSION, Services
+from preference_center.web.services import EXTENSION, Services, style_source
 from preference_center.web.subscriber import (
     accessibility,
     account,
@@ -83,7 +83,7 @@ def create_app(
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
     errors.register(app)
     app.before_request(health.check_keys_first)
-    app.after_request(partial(_add_headers, security_headers(settings, made.style_source)))
+    app.after_request(partial(_add_headers, settings))
     PageCompression(app)
     return app
 
@@ -128,12 +128,11 @@ def _make_services(
     """Return what the views use, and start the spool."""
     # A connection for each thread and for the spool.
     database = _database(settings, connections + (settings.spool_dir is not None))
-    sheet = assets.style_sheet(settings)
     return Services(
         settings=settings,
         database=database,
-        languages=Languages.of(settings, partial(edited_texts.newer, database), style_sheet=sheet),
-        style_source=assets.style_source(sheet),
+        languages=Languages.of(settings, partial(edited_texts.newer, database)),
+        plain_sheet=assets.shortened("style.css", settings),
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
@@ -181,7 +180,7 @@ def _started_spool(
     return spool
 
 
-def _add_headers(headers: Mapping[str, str], response: Response) -> Response:
-    for name, value in headers.items():
+def _add_headers(settings: Settings, response: Response) -> Response:
+    for name, value in security_headers(settings, style_source()).items():
         response.headers.setdefault(name, value)
     return response

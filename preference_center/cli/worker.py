@@ -19,6 +19,7 @@ from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.list_changes import ListChanges
 from preference_center.outbound.sequencer import Sequencer
+from preference_center.outbound.staff_emails import StaffEmails
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.unsent import Unsent
 from preference_center.outbound.webhook_client import WebhookClient
@@ -44,11 +45,13 @@ def worker() -> None:
     """Send emails and webhooks, and keep the feed.
 
     Changes become events of the feed, in one order, and are posted to webhooks. Emails go through
-    SMTP_URL. Without it none are sent, and neither are warnings to ALERTS_TO: emails wait in the
-    outbox for a worker that has it, and are dropped after a day. The log warns of those that wait.
+    SMTP_URL, also the weekly figures and alerts that staff have chosen. Without it none are sent,
+    and neither are warnings to ALERTS_TO: emails wait in the outbox for a worker that has it, and
+    are dropped after a day. The log warns of those that wait.
     The address of an erased subscriber is deleted once all webhooks and readers of the feed have
-    acknowledged the erasure. It also runs the exports and imports that staff start in the console;
-    one that is interrupted begins again. It also makes their changes to long lists of people.
+    acknowledged the erasure. It also runs the exports and imports that staff start in the console,
+    and writes those that they have saved to EXPORTS_DIR each week; one that is interrupted begins
+    again. It also makes their changes to long lists of people.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
@@ -86,7 +89,8 @@ def _job_task(settings: Settings, stack: ExitStack) -> _Task:
     On SQLite, threads that share one would wait for each other's turn to write.
     """
     database = stack.enter_context(closing(connect(settings, connections=_JOB_CONNECTIONS)))
-    return Runner(database, settings.identity_key, utc_now).run
+    zone, folder = settings.time_zone, settings.exports_dir
+    return Runner(database, settings.identity_key, utc_now, zone, folder).run
 
 
 def _email_tasks(settings: Settings, database: Database) -> list[_Task]:
@@ -100,4 +104,6 @@ def _email_tasks(settings: Settings, database: Database) -> list[_Task]:
     languages = Languages.of(settings, partial(edited_texts.newer, database))
     worker = Worker(database, transport, settings, languages, utc_now)
     alerts = Alerts(database, transport, settings, utc_now)
-    return [worker.run, alerts.run] if settings.alerts_to is not None else [worker.run]
+    to_staff = StaffEmails(database, settings.time_zone, utc_now)
+    tasks: list[_Task] = [worker.run, to_staff.run]
+    return [*tasks, alerts.run] if settings.alerts_to is not None else tasks

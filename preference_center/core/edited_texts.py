@@ -1,4 +1,4 @@
-"""The texts of pages and emails that members of staff edit: drafts, publications and versions.
+"""The texts and the brand that members of staff edit: drafts, publications and versions.
 
 A draft is seen in previews only. A publication replaces the text in every process: each reads
 those that are newer than the ones it knows. The standard text is the one without any edit.
@@ -21,6 +21,7 @@ from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import EditedText, StaffRow
 
 MAX_VERSIONS = 50  # of one text that are listed
+NO_LANGUAGE = ""
 
 Forms = tuple[str, ...]
 
@@ -35,10 +36,15 @@ class PublishedText(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The language of a text, and the digest of its English text."""
+    """A text in a language, by the digest of its English text; or what has the name `message`.
+
+    What is the same in every language, like the brand's colour, has `NO_LANGUAGE`, and its name in
+    place of an English text.
+    """
 
     language: str
     message: str
+    english: Forms
 
 
 @dataclass(frozen=True)
@@ -96,23 +102,25 @@ def history(session: Session, place: Place) -> History:
     return History(_draft(session, place), _versions(session, newest))
 
 
-def save_draft(
-    session: Session, place: Place, english: Forms, forms: Forms, *, by: UUID, now: datetime
-) -> None:
+def newest(session: Session, place: Place) -> Forms:
+    """Return what was published last, or no forms."""
+    published = _of(place).where(EditedText.publication.is_not(None))
+    found = _versions(session, published.order_by(EditedText.publication.desc()).limit(1))
+    return found[0].forms if found else ()
+
+
+def save_draft(session: Session, place: Place, forms: Forms, *, by: UUID, now: datetime) -> None:
     """Store a draft, which replaces the one before it. The caller has checked the forms."""
-    discard_draft(session, place)
-    session.add(_row(place, english, forms, by, now))
+    _record_draft(session, place, by, now)
+    _delete_draft(session, place)
+    session.add(_row(place, forms, by, now))
 
 
-def discard_draft(session: Session, place: Place) -> None:
-    """Delete the draft of a text, if there is one."""
-    session.execute(
-        delete(EditedText).where(
-            EditedText.language == place.language,
-            EditedText.message == place.message,
-            EditedText.publication.is_(None),
-        )
-    )
+def discard_draft(session: Session, place: Place, *, by: UUID, now: datetime) -> None:
+    """Delete the draft, if there is one."""
+    if _draft(session, place) is not None:
+        _record_draft(session, place, by, now, discarded=True)
+        _delete_draft(session, place)
 
 
 def publish(session: Session, place: Place, draft_id: UUID, *, by: UUID, now: datetime) -> None:
@@ -124,18 +132,12 @@ def publish(session: Session, place: Place, draft_id: UUID, *, by: UUID, now: da
     seen = _draft(session, place)
     if seen is None or seen.id != draft_id:
         raise EditRefusal("this draft has been changed since you opened the page; look at it again")
-    discard_draft(session, place)
-    _publish(session, place, seen.english, seen.forms, by, now)
+    _delete_draft(session, place)
+    _record_and_publish(session, place, seen.forms, by, now)
 
 
 def restore(
-    session: Session,
-    place: Place,
-    english: Forms,
-    publication: int | None,
-    *,
-    by: UUID,
-    now: datetime,
+    session: Session, place: Place, publication: int | None, *, by: UUID, now: datetime
 ) -> None:
     """Publish an earlier version again, or the standard text if `publication` is None.
 
@@ -149,7 +151,18 @@ def restore(
         if not found:
             raise EditRefusal("there is no such version of this text")
         forms = found[0].forms
-    _publish(session, place, english, forms, by, now)
+    _record_and_publish(session, place, forms, by, now)
+
+
+def add_publication(session: Session, place: Place, forms: Forms, by: UUID, now: datetime) -> None:
+    """Publish without a draft. The caller has written to the audit trail before.
+
+    The audit trail's lock gives publications the order of their commits.
+    """
+    last = session.scalar(select(func.max(EditedText.publication))) or 0
+    row = _row(place, forms, by, now)
+    row.publication = last + 1
+    session.add(row)
 
 
 def _draft(session: Session, place: Place) -> Version | None:
@@ -157,24 +170,42 @@ def _draft(session: Session, place: Place) -> Version | None:
     return next(iter(_versions(session, found)), None)
 
 
-def _publish(
-    session: Session, place: Place, english: Forms, forms: Forms, by: UUID, now: datetime
+def _delete_draft(session: Session, place: Place) -> None:
+    session.execute(
+        delete(EditedText).where(
+            EditedText.language == place.language,
+            EditedText.message == place.message,
+            EditedText.publication.is_(None),
+        )
+    )
+
+
+def _record_draft(session: Session, place: Place, by: UUID, now: datetime, **details: bool) -> None:
+    action = AuditAction.TEXT_DRAFTED if place.language else AuditAction.BRAND_DRAFTED
+    audit.record(session, by, action, now, details={**_details(place), **details})
+
+
+def _record_and_publish(
+    session: Session, place: Place, forms: Forms, by: UUID, now: datetime
 ) -> None:
-    """Add a publication. The audit trail's lock gives publications the order of their commits."""
-    details = {"language": place.language, "english": english[0]}
-    audit.record(session, by, AuditAction.TEXT_PUBLISHED, now, details=details)
-    last = session.scalar(select(func.max(EditedText.publication))) or 0
-    row = _row(place, english, forms, by, now)
-    row.publication = last + 1
-    session.add(row)
+    action = AuditAction.TEXT_PUBLISHED if place.language else AuditAction.BRAND_PUBLISHED
+    audit.record(session, by, action, now, details=_details(place))
+    add_publication(session, place, forms, by, now)
 
 
-def _row(place: Place, english: Forms, forms: Forms, by: UUID, now: datetime) -> EditedText:
+def _details(place: Place) -> dict[str, object]:
+    """Return what the audit trail says about a text: in which language it is, and the English."""
+    if place.language:
+        return {"language": place.language, "english": place.english[0]}
+    return {"what": place.message}
+
+
+def _row(place: Place, forms: Forms, by: UUID, now: datetime) -> EditedText:
     return EditedText(
         id=uuid4(),
         language=place.language,
         message=place.message,
-        english=_written(english),
+        english=_written(place.english),
         forms=_written(forms),
         staff_id=by,
         at=now,

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.change import ChangeContext
-from preference_center.core.vocab import OutboxKind, OutboxState
+from preference_center.core.vocab import TO_STAFF, OutboxKind, OutboxState
 from preference_center.store import sets
 from preference_center.store.tables import FAILED, OutboxRow
 
@@ -185,6 +185,11 @@ class FailedEmail:
     settled_at: datetime
     attempts: int
     why: str
+
+    @property
+    def is_to_staff(self) -> bool:
+        """Return True if the id is that of a member of staff."""
+        return self.kind in TO_STAFF
 
 
 def newest_failed(session: Session, limit: int) -> list[FailedEmail]:

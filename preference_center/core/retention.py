@@ -17,7 +17,7 @@ from preference_center.core import (
     request_limits,
     unacknowledged,
 )
-from preference_center.core.console_jobs import files, jobs
+from preference_center.core.console_jobs import files, listing
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.lists import frozen
 from preference_center.core.reasons import week_of
@@ -286,7 +286,7 @@ STEPS = (
         "pieces of files of the console", ConsoleChunk, lambda _keep, now: files.is_expired(now)
     ),
     _deletion(
-        "exports and imports of the console", ConsoleJob, lambda _keep, now: jobs.is_expired(now)
+        "exports and imports of the console", ConsoleJob, lambda _keep, now: listing.is_expired(now)
     ),
     _deletion("lists of people", FrozenListRow, lambda _keep, now: frozen.is_expired(now)),
 )

@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     IDENTITY_BOUND = "identity_bound"
     PASSKEY_REMOVED = "passkey_removed"
+    EMAILS_CHOSEN = "emails_chosen"  # Which emails a member wants.
     COMPLAINTS_READ = "complaints_read"
     COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
     COMPLAINT_CLOSED = "complaint_closed"
@@ -67,6 +68,9 @@ class AuditAction(StrEnum):
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
     EXPORT_STARTED = "export_started"
+    EXPORT_SAVED = "export_saved"  # To be written each week to the folder.
+    EXPORT_WRITTEN = "export_written"
+    EXPORT_STOPPED = "export_stopped"
     IMPORT_UPLOADED = "import_uploaded"
     IMPORT_STARTED = "import_started"
     IMPORT_ENDED = "import_ended"
@@ -81,7 +85,12 @@ class AuditAction(StrEnum):
     TOPIC_CHANGED = "topic_changed"
     TOPIC_MOVED = "topic_moved"
     TOPIC_DELETED = "topic_deleted"
+    TEXT_DRAFTED = "text_drafted"
     TEXT_PUBLISHED = "text_published"
+    TEST_SENT = "test_sent"  # An email with the drafts, to the member.
+    BRAND_DRAFTED = "brand_drafted"
+    BRAND_PUBLISHED = "brand_published"
+    REASONS_CHANGED = "reasons_changed"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"
@@ -112,6 +121,15 @@ class Channel(StrEnum):
     IN_PERSON = "in person"
 
 
+class ReasonMove(StrEnum):
+    """A change to the reasons that pages offer: to the order, or to one of them."""
+
+    UP = "up"
+    DOWN = "down"
+    HIDE = "hide"
+    SHOW = "show"
+
+
 class JobKind(StrEnum):
     """What a job of the console does. A preview becomes an import when a member starts it."""
 
@@ -128,6 +146,9 @@ class JobState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+ACTIVE = (JobState.WAITING, JobState.RUNNING)
 
 
 class JobFile(StrEnum):

@@ -154,6 +154,13 @@ class OutboxKind(StrEnum):
     LINK = "link"  # Holds a fresh preferences link.
     ACCOUNT_LINK = "account_link"  # Holds the link to what is on record about the subscriber.
     DATA_COMPLAINT = "data_complaint"  # To the operator: what a subscriber complains about.
+    STAFF_INVITATION = "staff_invitation"  # Holds the link to create a passkey.
+    STAFF_FIGURES = "staff_figures"  # The figures of a week.
+    STAFF_ALERT = "staff_alert"  # Says what has become worse.
+
+
+# Emails to members of staff. Their id is in the place of a subscriber's.
+TO_STAFF = (OutboxKind.STAFF_INVITATION, OutboxKind.STAFF_FIGURES, OutboxKind.STAFF_ALERT)
 
 
 # What anyone can have sent to any address that they know.
@@ -171,7 +178,7 @@ class OutboxState(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a subscriber left, in the order in which a page offers the answers."""
+    """Why a subscriber left, in the order in which a page offers the answers by default."""
 
     TOO_MANY = "too_many"
     NOT_RELEVANT = "not_relevant"
@@ -180,7 +187,7 @@ class ReasonCode(StrEnum):
     CHANGED_ADDRESS = "changed_address"
     CONTENT_QUALITY = "content_quality"
     OTHER = "other"
-    PREFER_NOT_SAY = "prefer_not_say"
+    PREFER_NOT_SAY = "prefer_not_say"  # No page offers it, because an answer is voluntary.
 
 
 class ReceiptState(StrEnum):

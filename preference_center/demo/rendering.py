@@ -7,7 +7,7 @@ from flask import Response, current_app, request
 from preference_center.core import topics
 from preference_center.demo import campaign
 from preference_center.demo.company import READER, TOPICS
-from preference_center.web.services import language, render, services
+from preference_center.web.services import language, render, services, style_source
 
 FOLDER_CONFIG = "DEMO_FOLDER"  # The application's config key for the folder of the demo.
 _PAGE_POLICY = (
@@ -42,5 +42,5 @@ def page(template: str, **values: object) -> Response:
         **{"refreshes": False} | values,
     )
     response = Response(text, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=services().style_source)
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=style_source())
     return response

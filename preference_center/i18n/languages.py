@@ -6,24 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from babel.numbers import format_decimal, format_percent
-from jinja2 import (
-    BytecodeCache,
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    select_autoescape,
-)
-from jinja2.bccache import Bucket
+from jinja2 import Environment
 
-from preference_center.i18n import edited, texts
+from preference_center.i18n import brand, edited, texts
+from preference_center.i18n.brand import NO_LANGUAGE
 from preference_center.i18n.catalogue import Forms, Text, our_texts, own_texts, unused_files
 from preference_center.i18n.edited import GOODBYE_NOTE, Message
+from preference_center.i18n.environments import environment, extracting, messages
 from preference_center.i18n.locales import (
     date_in_words,
     day,
@@ -45,6 +39,7 @@ SECONDS_BETWEEN_LOOKS = 5  # for texts that were published
 Newer = Callable[[int], Sequence[tuple[int, str, Forms, Forms]]]
 MAX_EARLIER = 10  # publications in a language before which forms may have been opened
 _NOTHING: Mapping[Forms, Forms] = {}
+_Published = tuple[Mapping[Forms, Forms], Mapping[Forms, Forms]]  # in a language, and in none
 
 
 class Languages:
@@ -75,22 +70,22 @@ class Languages:
         self._earlier = dict[str, tuple[Languages, ...]]()  # by language, newest first
         self._looked_at, self._looking = float("-inf"), Lock()
         # Each with the texts that it was made with.
-        self._environments = dict[tuple[str, bool], tuple[Mapping[Forms, Forms], Environment]]()
+        self._environments = dict[tuple[str, bool], tuple[_Published, Environment]]()
         for path in unused_files(overrides, offered):
             log.warning("%s: is not the .po file of an offered language", path)
         if any(self._own.values()):
             self._warn_of_unknown_texts()
 
     @classmethod
-    def of(cls, settings: Settings, newer: Newer = lambda _: (), **shared: object) -> "Languages":
-        """Return the languages of an installation. Every template can use `shared`, too.
+    def of(cls, settings: Settings, newer: Newer = lambda _: ()) -> "Languages":
+        """Return the languages of an installation.
 
         `newer` returns what was published after a publication, in all languages.
         """
         return cls(
             settings.languages,
             resources.folders("templates", settings.overrides_dir),
-            {**settings.template_values(), **shared},
+            settings.template_values(),
             settings.time_zone,
             settings.overrides_dir,
             newer,
@@ -115,13 +110,13 @@ class Languages:
         """Return a rendered template. Values are escaped only in templates named `*.html`."""
         # Jinja escapes in a macro if it escapes in the file of the macro, whatever the caller is.
         # A text template uses macros of `parts.html`, so there is an environment without escaping.
-        environment = self._environment(code, escape=template.endswith(".html"))
-        return environment.get_template(template).render(**values)
+        made = self._environment(code, escape=template.endswith(".html"))
+        return made.get_template(template).render(**values)
 
     @property
     def messages(self) -> dict[str, Message]:
         """Return the texts of pages and emails that can be edited, by key."""
-        return _messages(tuple(self._folders))
+        return messages(tuple(self._folders))
 
     def current(self, code: str, english: Forms) -> Forms:
         """Return a text as it is shown: published, the operator's, ours or the English one."""
@@ -138,6 +133,22 @@ class Languages:
     def is_published(self, code: str, english: Forms) -> bool:
         """Return True if a published text replaces the standard one."""
         return bool(self._published.get(code, _NOTHING).get(english))
+
+    def of_all(self, name: Forms) -> Forms:
+        """Return what was published under a name for all languages, or no forms."""
+        self._look()
+        return self._published.get(NO_LANGUAGE, _NOTHING).get(name, ())
+
+    def shared(self) -> Mapping[str, Any]:
+        """Return the values that every template can use, with the brand as it is published."""
+        self._look()
+        return {**self._shared, **brand.values(self._published.get(NO_LANGUAGE, _NOTHING))}
+
+    def without_edits(self) -> "Languages":
+        """Return the same languages with the texts of the templates and our translations."""
+        made = self._copy()
+        made._own, made._published, made._environments = {}, {}, {}
+        return made
 
     def earlier(self, code: str) -> "tuple[Languages, ...]":
         """Return the languages as they were before the last publications in one, newest first."""
@@ -171,22 +182,27 @@ class Languages:
         finally:
             self._looking.release()
 
-    def _environment(self, code: str, *, escape: bool) -> Environment:
-        """Return an environment, made on its first use: reading translations takes 40 ms."""
+    def _look(self) -> None:
         if self._seconds() - self._looked_at >= SECONDS_BETWEEN_LOOKS:
             self.refresh()
-        published = self._published.get(code, _NOTHING)
+
+    def _environment(self, code: str, *, escape: bool) -> Environment:
+        """Return an environment, made on its first use: reading translations takes 40 ms."""
+        self._look()
+        known = self._published
+        published = known.get(code, _NOTHING), known.get(NO_LANGUAGE, _NOTHING)
         made_with, found = self._environments.get((code, escape), (None, None))
-        if found is None or made_with is not published:
+        if found is None or made_with != published:
             found = self._made(code, published, escape=escape)
             self._environments[code, escape] = published, found
         return found
 
-    def _made(self, code: str, published: Mapping[Forms, Forms], *, escape: bool) -> Environment:
-        made, locale, zone = _environment(self._folders, escape=escape), locale_of(code), self._zone
+    def _made(self, code: str, published: _Published, *, escape: bool) -> Environment:
+        edits, of_brand = published
+        made, locale, zone = environment(self._folders, escape=escape), locale_of(code), self._zone
         texts_of_staff = (
             Text(english, forms, "", fuzzy=False)
-            for english, forms in published.items()
+            for english, forms in edits.items()
             if forms and english != GOODBYE_NOTE
         )
         own = (*self._own.get(code, ()), *edited.valid(texts_of_staff, code))
@@ -203,15 +219,15 @@ class Languages:
         made.filters["isolate"] = texts.isolate_line if direction(code) == "rtl" else str
         made.filters["number"] = lambda number: format_decimal(number, locale=locale)
         made.filters["percent"] = lambda share: format_percent(share, locale=locale)
-        made.globals.update(self._shared)
+        made.globals.update({**self._shared, **brand.values(of_brand)})
         made.globals.update(lang=code, dir=direction(code), languages=self.names())
-        if note := published.get(GOODBYE_NOTE):
+        if note := edits.get(GOODBYE_NOTE):
             made.globals["goodbye_notes"] = {code: note[0]}
         return made
 
     def _warn_of_unknown_texts(self) -> None:
-        environment = _extracting(self._folders)
-        found = edited.template_texts(environment, environment.list_templates())
+        made = extracting(self._folders)
+        found = edited.template_texts(made, made.list_templates())
         known = {english[0] for _, english in found}
         for text in (each for own in self._own.values() for each in own):
             english = text.english[0]
@@ -227,45 +243,3 @@ def _base(code: str) -> str:
 
 def _local(at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(zone)
-
-
-class _Compiled(BytecodeCache):
-    """The compiled templates, which are the same in all languages and with all texts."""
-
-    def __init__(self) -> None:
-        self._codes = dict[tuple[str, str], Any]()
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._codes.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._codes[bucket.key, bucket.checksum] = bucket.code
-
-
-_COMPILED = {escape: _Compiled() for escape in (True, False)}
-
-
-def _environment(folders: Sequence[Path], *, escape: bool) -> Environment:
-    return Environment(
-        loader=FileSystemLoader(folders),
-        bytecode_cache=_COMPILED[escape],
-        autoescape=select_autoescape(["html"] if escape else []),
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-@cache
-def _messages(folders: tuple[Path, ...]) -> dict[str, Message]:
-    """Return the texts that can be edited. Parsing all templates takes a second."""
-    return edited.messages(_extracting(folders))
-
-
-def _extracting(folders: Sequence[Path]) -> Environment:
-    """Return an environment from whose templates texts are extracted."""
-    made = _environment(folders, escape=True)
-    made.newstyle_gettext = True  # type: ignore[attr-defined]
-    return made

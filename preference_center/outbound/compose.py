@@ -20,7 +20,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")  # Printable ASCII: the header c
 class EmailContent:
     """The recipient, language and templates of an email, and the values of the templates.
 
-    The templates are `mail/TEMPLATE.subject.txt`, `mail/TEMPLATE.txt` and `mail/TEMPLATE.html`.
+    The templates are `TEMPLATE.subject.txt`, `TEMPLATE.txt` and `TEMPLATE.html`.
     `to_stranger` says that no address was on record: such emails share an hourly limit.
     `reply_to` is the address for answers, if it is another one than for all emails.
     """
@@ -79,7 +79,7 @@ def _address(address: str, name: str = "") -> Address:
 
 
 def _rendered(languages: Languages, content: EmailContent, ending: str) -> str:
-    template = f"mail/{content.template}.{ending}"
+    template = f"{content.template}.{ending}"
     return languages.render(content.locale, template, **content.values)
 
 

@@ -1,7 +1,7 @@
 """The content of each email that we send.
 
-It always goes to the stored address, except for the confirmation of a sign-up, and for a complaint
-about the use of data, which goes to the operator.
+It always goes to the stored address, except for the confirmation of a sign-up, for a complaint
+about the use of data, which goes to the operator, and for emails to staff.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from preference_center.core.sign_ups import SignUp
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import (
     OPEN_REQUESTS,
+    TO_STAFF,
     ConfirmState,
     KeyKind,
     OutboxKind,
@@ -45,6 +46,7 @@ from preference_center.links.server import (
     write_receipt,
     write_sign_up,
 )
+from preference_center.outbound import staff_messages
 from preference_center.outbound.compose import EmailContent
 from preference_center.settings.settings import Settings
 
@@ -57,6 +59,8 @@ def write(
     now: datetime,
 ) -> EmailContent | None:
     """Return the content of a leased email, or None if it is no longer needed."""
+    if leased.kind in TO_STAFF:
+        return staff_messages.write(session, leased, settings, now)
     if leased.kind is OutboxKind.DATA_COMPLAINT:
         return _data_complaint(session, leased, settings, languages)
     subscriber = subscribers.find(session, leased.subscriber_id)
@@ -87,7 +91,8 @@ def _data_complaint(
         return None
     values = {"complaint": complaint}
     person = normalise(complaint.email) if complaint.email is not None else None
-    return EmailContent(to, languages.offered[0], leased.kind.value, values, reply_to=person)
+    template = f"mail/{leased.kind}"
+    return EmailContent(to, languages.offered[0], template, values, reply_to=person)
 
 
 def _may_be_sent(kind: OutboxKind, subscriber: Subscriber) -> bool:
@@ -110,7 +115,7 @@ class _Writer:
         values = self._values(subscriber, kind, locale)
         if values is None:
             return None
-        return EmailContent(normalise(subscriber.email or ""), locale, kind.value, values)
+        return EmailContent(normalise(subscriber.email or ""), locale, f"mail/{kind}", values)
 
     def sign_up(self, subscriber: Subscriber | None) -> EmailContent | None:
         """Return the email about the sign-up that queued it, or None.
@@ -137,8 +142,8 @@ class _Writer:
             "topics": [names[slug] for slug in started],
             "confirm_url": self._sign_up_url(found),
         }
-        to, kind = normalise(found.email), OutboxKind.SIGN_UP.value
-        return EmailContent(to, locale, kind, values, to_stranger=not has_email)
+        to, template = normalise(found.email), f"mail/{OutboxKind.SIGN_UP}"
+        return EmailContent(to, locale, template, values, to_stranger=not has_email)
 
     def _sign_up_url(self, sign_up: SignUp) -> str:
         signed = SignUpLink(self.now.date(), sign_up.subscriber_id, sign_up.id)

@@ -12,7 +12,7 @@ from threading import Event
 
 from preference_center.core import leases, request_limits
 from preference_center.core.leases import LeasedEmail
-from preference_center.core.vocab import OutboxState
+from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.i18n import Languages
 from preference_center.outbound import messages
 from preference_center.outbound.compose import Headers, compose
@@ -82,8 +82,10 @@ class Worker:
 
     def _send(self, leased: LeasedEmail) -> OutboxState:
         """Send an email, unless it is no longer needed; return the state to settle with."""
-        now = self.clock()
-        with self.database.reading() as session:
+        now, database = self.clock(), self.database
+        # The link of an invitation is stored when it is emailed.
+        stores = leased.kind is OutboxKind.STAFF_INVITATION
+        with database.transaction() if stores else database.reading() as session:
             content = messages.write(session, leased, self.settings, self.languages, now)
         if content is None:
             return OutboxState.DROPPED

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LIGHT_PAPER = "#fdfcfa"
 DARK_PAPER = "#181715"
@@ -25,6 +26,7 @@ class Accent:
     dark: str
 
 
+@lru_cache(maxsize=32)
 def accent(colour: str) -> Accent:
     """Return the accent for a colour, `#rrggbb`. Raises ValueError if it is not one."""
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):

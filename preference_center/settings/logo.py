@@ -19,13 +19,20 @@ _WITHIN = re.compile(r"\s*(#|data:image/)")  # A reference to a part of the file
 _ELSEWHERE = re.compile(r"""@import|url\((?!\s*["']?(#|data:image/))""", re.IGNORECASE)
 
 
-def logo_url(path: Path) -> str:
-    """Return the data: URL of a file. Raises ValueError, whose message says what it is or has."""
+def logo_of(path: Path) -> str:
+    """Return the data: URL of a file, or raise ValueError as `logo_url` does."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return logo_url(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
+
+
+def logo_url(data: bytes) -> str:
+    """Return the data: URL of a file with this content.
+
+    Raises ValueError, whose message goes on after "the file" and says what it is or has.
+    """
     if len(data) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES} bytes")
     if _PNG.match(data):

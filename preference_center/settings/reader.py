@@ -26,7 +26,7 @@ from preference_center.settings.checks import (
 )
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent, accent
 from preference_center.settings.env import PREFIX, Reader
-from preference_center.settings.logo import logo_url
+from preference_center.settings.logo import logo_of
 from preference_center.util.networks import Network, private_network
 from preference_center.util.text import is_one_line
 
@@ -243,7 +243,7 @@ class SettingsReader(Reader):
         """Return the data: URL of an SVG or PNG file, or "" if it is not set."""
         value = self.text(name)
         try:
-            return logo_url(Path(value)) if value else ""
+            return logo_of(Path(value)) if value else ""
         except ValueError as error:
             self.wrong(name, f"names a file that {error}")
             return ""

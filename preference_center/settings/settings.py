@@ -84,6 +84,7 @@ class Settings(LinkSettings):
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
     spool_dir: Path | None = None
+    exports_dir: Path | None = None
     one_click_scope: Scope = Scope.TOPIC
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
@@ -127,7 +128,11 @@ class Settings(LinkSettings):
 
     def invitation_url(self, token: str) -> str:
         """Return the address of the page to create a passkey. Its fragment reaches no server."""
-        return f"{self.console_url}{urlsplit(self.public_url).path}/console/welcome#{token}"
+        return self.console_page(f"welcome#{token}")
+
+    def console_page(self, path: str = "") -> str:
+        """Return the address of a page of the console, by default of the first one."""
+        return f"{self.console_url}{urlsplit(self.public_url).path}/console/{path}"
 
     @property
     def reply_to(self) -> str | None:
@@ -215,6 +220,7 @@ def read_settings(
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
         spool_dir=reader.folder("SPOOL_DIR"),
+        exports_dir=reader.folder("EXPORTS_DIR"),
         one_click_scope=Scope(reader.one_of("ONE_CLICK_SCOPE", (Scope.TOPIC, Scope.ALL))),
         confirmations=reader.some_of("CONFIRMATIONS", OWN_SOURCES),
         confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),

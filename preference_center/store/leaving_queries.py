@@ -69,8 +69,9 @@ def left_after(
 def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
     """Return who asked for less of a topic in a time, and when they first left it after that.
 
-    Columns: subscriber_id, topic, asked_at, left_at or NULL. The newest `limit` requests count. The
-    rows are found by an index of such requests, and those of each subscriber by their key.
+    An unsubscribe that they undid does not count. Columns: subscriber_id, topic, asked_at, left_at
+    or NULL. The newest `limit` requests count. The rows are found by an index of such requests, and
+    those of each subscriber by their key.
     """
     columns = (LedgerRow.subscriber_id, LedgerRow.seq, LedgerRow.topic, LedgerRow.occurred_at)
     newest = (
@@ -80,13 +81,23 @@ def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
         .order_by(LedgerRow.recorded_at.desc())
         .limit(limit)
     )
-    asked, left = newest.subquery(), aliased(LedgerRow)
+    asked, left, undone = newest.subquery(), aliased(LedgerRow), aliased(LedgerRow)
+    same_target = or_(
+        undone.topic == left.topic, and_(left.scope == Scope.ALL, undone.scope == Scope.ALL)
+    )
+    was_undone = exists().where(
+        undone.subscriber_id == left.subscriber_id,
+        undone.seq > left.seq,
+        undone.event == Event.UNDONE,
+        same_target,
+    )
     later = and_(
         left.subscriber_id == asked.c.subscriber_id,
         left.seq > asked.c.seq,
         left.event == Event.UNSUBSCRIBED,
         left.source.in_(OWN_SOURCES),
         or_(left.topic == asked.c.topic, left.scope == Scope.ALL),
+        ~was_undone,
     )
     by = (asked.c.subscriber_id, asked.c.topic)
     first = func.min(asked.c.occurred_at).label("asked_at")

@@ -4,15 +4,17 @@ Each statement reads subscribers in the order of their ids, by the index of a to
 and looks up the other tables by subscriber. None reads the ledger.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, func, or_, select, type_coerce
 
 from preference_center.core.staff_vocab import Standing
 from preference_center.core.vocab import Frequency, ReasonCode, Scope, Status
+from preference_center.store.streaming import AnySelect
 from preference_center.store.tables import (
     Claim,
     Reason,
@@ -29,8 +31,9 @@ _ID = SubscriberRow.subscriber_id
 class ListFilter:
     """Selects people. None selects all. Both ends of a range of days are included.
 
-    `campaign` selects those to whom an email of this campaign of the topic was allowed. Without a
-    topic, `joined` is when a person was first on record, and `left` is about any topic.
+    `campaign` selects those to whom an email of this campaign of the topic was allowed. `frequency`
+    selects subscribers only, unless there is a `status`. Without a topic, `joined` is when a person
+    was first on record, `left` is about any topic, and UNSUBSCRIBED means from everything.
     """
 
     topic: str | None = None
@@ -47,6 +50,22 @@ class ListFilter:
         """Return what is not None, as text: for a URL, a form and the audit trail."""
         named = ((each.name, getattr(self, each.name)) for each in fields(self))
         return {name: str(value) for name, value in named if value is not None}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, str]) -> Self:
+        """Return what `plain` was called on."""
+        return cls(**{name: _READERS.get(name, str)(value) for name, value in plain.items()})
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "status": Standing,
+    "frequency": Frequency,
+    "reason": ReasonCode,
+    "joined_from": date.fromisoformat,
+    "joined_to": date.fromisoformat,
+    "left_from": date.fromisoformat,
+    "left_to": date.fromisoformat,
+}
 
 
 def people(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Select[Any]:
@@ -67,10 +86,38 @@ def people(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Select
     return statement.where(*_conditions(wanted, opt_out, zone)).order_by(_ID)
 
 
+def rows_of(ids: Collection[UUID]) -> AnySelect:
+    """Return the statement for what a file has of some people, without erased ones."""
+    statement = select(_ID).where(SubscriberRow.erased_at.is_(None), _ID.in_(ids)).order_by(_ID)
+    return with_columns(statement)
+
+
+def with_columns(people: Select[Any]) -> AnySelect:
+    """Return a statement for ids with the other columns of a file.
+
+    `stopped` says what of the person's ends every email: `address`, or `all` topics.
+    """
+    stopped = case(
+        (_stopped(SuppressionRow.kind == Scope.ADDRESS), Scope.ADDRESS.value),
+        (_stopped(SuppressionRow.kind == Scope.ALL), Scope.ALL.value),
+    )
+    return people.with_only_columns(
+        SubscriberRow.email,
+        _ID.label("id"),
+        SubscriberRow.locale,
+        SubscriberRow.created_at.label("since"),
+        type_coerce(stopped, String(8)).label("stopped"),
+        maintain_column_froms=True,
+    )
+
+
 def _conditions(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Iterator[Condition]:
     topic = wanted.topic
-    if wanted.status is not None:
-        yield _stands(wanted.status, topic, opt_out)
+    status = wanted.status
+    if status is None and wanted.frequency is not None:
+        status = Standing.SUBSCRIBED
+    if status is not None:
+        yield _stands(status, topic, opt_out)
     if wanted.frequency is not None:
         held = func.coalesce(SubscriptionRow.frequency, Frequency.EVERY) == wanted.frequency
         any_held = and_(_IS_SUBSCRIBED, SubscriptionRow.frequency == wanted.frequency)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import cast, select
 
+from preference_center.core.vocab import TO_STAFF
 from preference_center.store.export_queries import Bytewise, ExportFilter, equal, within
 from preference_center.store.report_queries import day_of, last_day
 from preference_center.store.streaming import AnySelect
@@ -27,7 +28,7 @@ def claims(wanted: ExportFilter) -> AnySelect:
 
 
 def outbox(wanted: ExportFilter) -> AnySelect:
-    """Return every email of the outbox, without anything that its recipient is sent."""
+    """Return every email to a subscriber, without anything that its recipient is sent."""
     statement: AnySelect = (
         select(
             SubscriberRow.email,
@@ -47,6 +48,7 @@ def outbox(wanted: ExportFilter) -> AnySelect:
         )
         # An email may have been asked for with an address that is not on record.
         .outerjoin(SubscriberRow, SubscriberRow.subscriber_id == OutboxRow.subscriber_id)
+        .where(*(OutboxRow.kind != each for each in TO_STAFF))
         .order_by(OutboxRow.subscriber_id, OutboxRow.id)
     )
     return equal(

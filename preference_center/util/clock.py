@@ -1,11 +1,21 @@
 """The current time, and times in texts. All other code takes the time as an argument."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 
 def utc_now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+def last_monday(now: datetime, zone: tzinfo, hour: int = 0) -> datetime:
+    """Return the last time that it was Monday at `hour` in a zone, in UTC."""
+    today = now.astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    at = datetime.combine(monday, time(hour), zone).astimezone(UTC)
+    if at <= now:
+        return at
+    return datetime.combine(monday - timedelta(days=7), time(hour), zone).astimezone(UTC)
 
 
 def parse_time(text: str, *, require_zone: bool = False) -> datetime:

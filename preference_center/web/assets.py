@@ -1,15 +1,25 @@
-"""The style sheet that each page contains, with the brand's colours added; the console's files."""
+"""The style sheet that each page contains, in the brand's colours; the console's files."""
 
 import hashlib
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from preference_center.settings.colours import Accent
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
 
 # A string, a punctuation mark with spaces around it, or other spaces.
 _SPACE = re.compile(r"""("[^"]*"|'[^']*')|\s*([{};,])\s*|\s+""")
+
+
+@dataclass(frozen=True)
+class StyleSheet:
+    """The style sheet that a page contains. `source` allows it in a Content-Security-Policy."""
+
+    text: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -23,22 +33,27 @@ class ConsoleAssets:
     def version(self) -> str:
         return hashlib.sha256((self.style + self.script).encode()).hexdigest()[:16]
 
+    def below(self, sheet: StyleSheet) -> "ConsoleAssets":
+        """Return the files with a style sheet that begins with that of the other pages."""
+        return replace(self, style=sheet.text + self.style)
+
 
 def console_assets(settings: Settings) -> ConsoleAssets:
-    """Return the console's files. Its style sheet begins with that of the other pages."""
+    """Return the console's files, with what its style sheet adds to that of the other pages."""
     return ConsoleAssets(
-        style_sheet(settings) + shortened("console.css", settings),
+        shortened("console.css", settings),
         resources.read("static", "console.js", settings.overrides_dir),
     )
 
 
-def style_sheet(settings: Settings) -> str:
-    """Return the text of the sheet without comments and unnecessary spaces."""
-    accent = settings.brand_accent
-    return shortened("style.css", settings) + (
+@lru_cache(maxsize=8)
+def coloured(sheet: str, accent: Accent) -> StyleSheet:
+    """Return a sheet with the brand's colours."""
+    text = sheet + (
         f":root{{--accent:{accent.light};--button:{accent.button};--on-button:{accent.ink}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.dark}}}}}"
     )
+    return StyleSheet(text, style_source(text))
 
 
 def shortened(name: str, settings: Settings) -> str:

@@ -22,6 +22,7 @@ from preference_center.links.minter import TEST_CAMPAIGN, read_link
 from preference_center.store import UnavailableError
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
+from preference_center.web.assets import coloured
 from preference_center.web.bodies import read_body
 from preference_center.web.headers import security_headers
 from preference_center.web.link_paths import SignedLinkConverter
@@ -76,10 +77,11 @@ class OneClickEndpoint:
         self._app = app
         prefix = urlsplit(app.settings.public_url).path
         self._path = re.compile(rf"{re.escape(prefix)}/u/([A-Za-z0-9._-]+)")
+        sheet = coloured(app.plain_sheet, app.settings.brand_accent)  # The answer contains none.
         self._headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(_ANSWER))),
-            *security_headers(app.settings, app.style_source).items(),
+            *security_headers(app.settings, sheet.source).items(),
         ]
 
     async def __call__(self, method: str, path: str, body: bytes) -> tuple[Headers, bytes] | None:

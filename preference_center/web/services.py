@@ -6,18 +6,19 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, request, url_for
+from flask import current_app, g, request, url_for
 
-from preference_center.core import inbound_counts, page_views
+from preference_center.core import inbound_counts, offered_reasons, page_views
 from preference_center.core.change import ChangeResult
 from preference_center.core.draft import Change
+from preference_center.core.vocab import ReasonCode
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.event import EventReader
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.store.group_commit import GroupCommit
-from preference_center.web.assets import ConsoleAssets
+from preference_center.web.assets import ConsoleAssets, StyleSheet, coloured
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
 
@@ -35,7 +36,7 @@ class Services:
     settings: Settings
     database: Database
     languages: Languages
-    style_source: str  # allows the pages' style sheet in a Content-Security-Policy
+    plain_sheet: str  # the pages' style sheet without the brand's colours
     clock: Callable[[], datetime]
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
@@ -49,6 +50,10 @@ class Services:
     event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
     console: ConsoleAssets | None  # None where there is no console
+
+    def style_sheet(self, languages: Languages | None = None) -> StyleSheet:
+        """Return the pages' style sheet in the colours of the brand, or of a preview of it."""
+        return coloured(self.plain_sheet, (languages or self.languages).shared()["accent"])
 
 
 def services() -> Services:
@@ -66,7 +71,20 @@ def language(preferred: str | None = None) -> str:
 def render(template: str, locale: str, /, **values: Any) -> str:
     """Return a page. `page_url` is the target of its language switch, this page by default."""
     values.setdefault("page_url", _here())
-    return services().languages.render(locale, template, url_for=url, **values)
+    sheet = g.setdefault("style_sheet", services().style_sheet())
+    return services().languages.render(
+        locale, template, url_for=url, style_sheet=sheet.text, **values
+    )
+
+
+def style_source() -> str:
+    """Return the source that allows the style sheet of this request's page (CSP, `style-src`).
+
+    Without a page, it is that of the settings: no answer to a program looks for a newer one.
+    """
+    app = services()
+    found: StyleSheet = g.get("style_sheet") or coloured(app.plain_sheet, app.settings.brand_accent)
+    return found.source
 
 
 def _here() -> str:
@@ -76,6 +94,11 @@ def _here() -> str:
     # The form of a page under a link posts to one level below it.
     below = request.method == "POST" and "link" in (request.view_args or {})
     return request.path.rpartition("/")[0] if below else request.path
+
+
+def offered_codes() -> list[ReasonCode]:
+    """Return the reasons that pages offer, as they were published last."""
+    return offered_reasons.offered(services().languages.of_all(offered_reasons.PLACE.english))
 
 
 def url(endpoint: str, **values: Any) -> str:

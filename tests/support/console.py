@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from preference_center.core import edited_texts
-from preference_center.core.console_jobs import files, jobs
+from preference_center.core.console_jobs import files, jobs, saved
 from preference_center.core.figures import day_notes
 from preference_center.core.lists import frozen
 from preference_center.core.lists.choice import Choice
@@ -24,7 +24,7 @@ from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
 from preference_center.core.vocab import Scope
 from preference_center.store.list_queries import ListFilter
-from preference_center.store.tables import AuditRow, ConsoleDownload
+from preference_center.store.tables import AuditRow, ConsoleDownload, StaffAlarm
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import ORIGIN, Site
@@ -109,7 +109,10 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     sessions.start(session, member.id, now, "Phone")
     _add_job(session, member.id, now)
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
-    place = edited_texts.Place("de", "0" * 32)
-    edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
+    place = edited_texts.Place("de", "0" * 32, ("Undo",))
+    edited_texts.restore(session, place, None, by=member.id, now=now)
     frozen.freeze(session, ListFilter(), Choice(Scope.ALL, None), "Why", member.id, now, UTC)
+    saved.save(session, member.id, {"what": "ledger", "output": "csv"}, "Why", now)
+    session.add(StaffAlarm(name="spike", topic="weekly-news", campaign="offer", noticed_at=now))
+    session.flush()
     assert audit.verify(session) is None

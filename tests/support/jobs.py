@@ -8,6 +8,8 @@ from tests.support.site import Site
 
 def run_jobs(site: Site) -> None:
     """Run all jobs of the console that wait."""
-    runner = Runner(site.database, site.settings.identity_key, lambda: site.now)
+    settings = site.settings
+    where = (settings.time_zone, settings.exports_dir)
+    runner = Runner(site.database, settings.identity_key, lambda: site.now, *where)
     while runner.run_one(Event()):
         pass

@@ -77,6 +77,7 @@ def missing_standby(url: str) -> Iterator[None]:
     """Make each COMMIT wait for a synchronous standby that does not exist, until the block ends."""
     execute(url, "ALTER SYSTEM SET synchronous_standby_names = 'missing'")
     execute(url, "SELECT pg_reload_conf()")
+    execute(url, "CHECKPOINT")  # The checkpointer tells all others, and does that first.
     try:
         yield
     finally:

@@ -1,83 +1,29 @@
-"""Start exports and imports, list them, cancel them, and take or delete their files.
+"""Start exports and imports, cancel them, and take or delete their files.
 
 The audit trail records each of these by the id of the job, without the name of a file.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from json import dumps, loads
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core.console_jobs import files
+from preference_center.core.console_jobs.listing import LATE, Job, job_of
 from preference_center.core.errors import JobRefusal, UnknownJobError
 from preference_center.core.staff import audit
-from preference_center.core.staff_vocab import AuditAction, JobFile, JobKind, JobState
-from preference_center.store.tables import ConsoleDownload, ConsoleJob, StaffRow
+from preference_center.core.staff_vocab import ACTIVE, AuditAction, JobFile, JobKind, JobState
+from preference_center.store.tables import ConsoleDownload, ConsoleJob
 from preference_center.util.text import without_controls
 
 MAX_PURPOSE = 300  # characters
 MAX_FILE_NAME = 255  # characters
-LISTED_FOR = timedelta(days=366)
-_LATE = timedelta(seconds=15)  # A worker that is idle looks for a job each second.
-_ACTIVE = (JobState.WAITING, JobState.RUNNING)
 IMPORTS = (JobKind.PREVIEW, JobKind.IMPORT)
 EXPORTS = (JobKind.EXPORT,)
-
-
-@dataclass(frozen=True)
-class Download:
-    """Who has taken a file, and when. `staff` is the member's address."""
-
-    at: datetime
-    staff: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """An export or an import, as a page shows it. `staff` is the address of who started it.
-
-    `size` is that of the file to take, in bytes: None if there is none, or no longer. `report` is
-    what the worker has found, or None.
-    """
-
-    id: UUID
-    kind: JobKind
-    state: JobState
-    staff_id: UUID
-    staff: str
-    options: Mapping[str, Any]
-    purpose: str
-    file_name: str
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    done: int
-    total: int
-    size: int | None
-    failure: str | None
-    leased_until: datetime | None
-    downloads: tuple[Download, ...] = ()
-    report: Mapping[str, Any] | None = None
-
-    @property
-    def is_active(self) -> bool:
-        """Return True if a worker runs it, or will."""
-        return self.state in _ACTIVE
-
-    @property
-    def kept_until(self) -> datetime:
-        """Return when its files are deleted."""
-        return (self.ended_at or self.created_at) + files.KEPT_FOR
-
-    def lacks_worker(self, now: datetime) -> bool:
-        """Return True if no worker seems to run."""
-        since = self.leased_until or self.created_at + _LATE
-        return self.is_active and since <= now
 
 
 def add_export(
@@ -88,12 +34,24 @@ def add_export(
     purpose: str,
     file_name: str,
     now: datetime,
+    *,
+    saved_id: UUID | None = None,
 ) -> None:
-    """Add an export, which a worker runs.
+    """Add an export, which a worker runs. `saved_id` is the saved export that it is for.
 
     Raises:
         JobRefusal: the purpose is missing, too long, or contains an address.
     """
+    purpose = checked_purpose(purpose, options)
+    row = _new(job_id, JobKind.EXPORT, staff_id, options, purpose, file_name, now)
+    row.saved_id = saved_id
+    _add(session, row, now)
+    details = {"job": str(job_id), "purpose": purpose, **options}
+    audit.record(session, staff_id, AuditAction.EXPORT_STARTED, now, details=details)
+
+
+def checked_purpose(purpose: str, options: Mapping[str, Any]) -> str:
+    """Return a purpose as it is stored, or raise what `add_export` does."""
     purpose = " ".join(without_controls(purpose).split())
     if not purpose:
         raise JobRefusal("say what the file is for: the audit trail records it")
@@ -101,9 +59,7 @@ def add_export(
         raise JobRefusal(f"shorten the purpose to {MAX_PURPOSE} characters")
     if "@" in f"{purpose}{dumps(options)}":
         raise JobRefusal("leave out email addresses: the audit trail records what you enter")
-    _add(session, job_id, JobKind.EXPORT, staff_id, options, purpose, file_name, now)
-    details = {"job": str(job_id), "purpose": purpose, **options}
-    audit.record(session, staff_id, AuditAction.EXPORT_STARTED, now, details=details)
+    return purpose
 
 
 def add_import(
@@ -115,7 +71,7 @@ def add_import(
     now: datetime,
 ) -> None:
     """Add an import whose file was stored. A worker makes its preview."""
-    _add(session, job_id, JobKind.PREVIEW, staff_id, options, "", file_name, now)
+    _add(session, _new(job_id, JobKind.PREVIEW, staff_id, options, "", file_name, now), now)
     details = {"job": str(job_id)}
     audit.record(session, staff_id, AuditAction.IMPORT_UPLOADED, now, details=details)
 
@@ -170,13 +126,12 @@ def cancel(
     """
     row = _locked(session, job_id, kinds)
     is_open = row.kind is JobKind.PREVIEW and row.state is not JobState.CANCELLED
-    if row.state not in _ACTIVE and not is_open:
+    if row.state not in ACTIVE and not is_open:
         raise JobRefusal("this has ended already")
     row.state, row.ended_at, row.lease, row.leased_until = JobState.CANCELLED, now, None, None
     row.size = None
     files.delete(session, job_id)
-    details = {"job": str(job_id), "kind": row.kind.value}
-    audit.record(session, staff_id, AuditAction.JOB_CANCELLED, now, details=details)
+    _record(session, row, staff_id, AuditAction.JOB_CANCELLED, now)
 
 
 def delete_file(
@@ -187,12 +142,9 @@ def delete_file(
     Raises:
         JobRefusal: there is no file.
     """
-    row = _locked(session, job_id, kinds)
-    _require_output(row, now)
+    row = _with_output(session, job_id, kinds, staff_id, AuditAction.FILE_DELETED, now)
     row.size = None
     files.delete(session, job_id, JobFile.OUTPUT)
-    details = {"job": str(job_id), "kind": row.kind.value}
-    audit.record(session, staff_id, AuditAction.FILE_DELETED, now, details=details)
 
 
 def take(
@@ -203,50 +155,12 @@ def take(
     Raises:
         JobRefusal: there is no file, or no longer.
     """
-    row = _locked(session, job_id, kinds)
-    _require_output(row, now)
+    row = _with_output(session, job_id, kinds, staff_id, AuditAction.FILE_DOWNLOADED, now)
     session.merge(ConsoleDownload(job_id=job_id, at=now, staff_id=staff_id))
-    details = {"job": str(job_id), "kind": row.kind.value}
-    audit.record(session, staff_id, AuditAction.FILE_DOWNLOADED, now, details=details)
-    return _job(row, "", now, report=files.report(session, job_id, now))
+    return job_of(row, "", now, report=files.report(session, job_id, now))
 
 
-def find(session: Session, job_id: UUID, kinds: Collection[JobKind], now: datetime) -> Job:
-    """Return a job with its downloads and its report, or raise UnknownJobError."""
-    statement = _jobs().where(ConsoleJob.id == job_id, ConsoleJob.kind.in_(kinds))
-    found = session.execute(statement).one_or_none()
-    if found is None:
-        raise UnknownJobError("there is no such export or import")
-    row, staff = found
-    return _job(row, staff, now, _downloads(session, [job_id]), files.report(session, job_id, now))
-
-
-def newest(
-    session: Session,
-    kinds: Collection[JobKind],
-    limit: int,
-    now: datetime,
-    before: tuple[datetime, UUID] | None = None,
-) -> list[Job]:
-    """Return at most `limit` jobs with their downloads, newest first, from before another one."""
-    statement = _jobs().where(ConsoleJob.kind.in_(kinds))
-    if before is not None:
-        at, job_id = before
-        same = and_(ConsoleJob.created_at == at, ConsoleJob.id < job_id)
-        statement = statement.where(or_(ConsoleJob.created_at < at, same))
-    order = (ConsoleJob.created_at.desc(), ConsoleJob.id.desc())
-    found = session.execute(statement.order_by(*order).limit(limit)).all()
-    downloads = _downloads(session, [row.id for row, _ in found])
-    return [_job(row, staff, now, downloads) for row, staff in found]
-
-
-def is_expired(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of jobs that are no longer listed."""
-    return ConsoleJob.created_at <= now - LISTED_FOR
-
-
-def _add(
-    session: Session,
+def _new(
     job_id: UUID,
     kind: JobKind,
     staff_id: UUID,
@@ -254,10 +168,14 @@ def _add(
     purpose: str,
     file_name: str,
     now: datetime,
-) -> None:
+) -> ConsoleJob:
     row = ConsoleJob(id=job_id, kind=kind, staff_id=staff_id, created_at=now)
     row.options, row.purpose = dumps(options), purpose
     row.file_name = file_name[-MAX_FILE_NAME:]
+    return row
+
+
+def _add(session: Session, row: ConsoleJob, now: datetime) -> None:
     _restart(session, row, now)
     session.add(row)
     session.flush()
@@ -267,20 +185,38 @@ def _restart(session: Session, row: ConsoleJob, now: datetime) -> None:
     """Let a worker run the job from its beginning."""
     row.state, row.started_at, row.ended_at, row.failure = JobState.WAITING, None, None, None
     row.done = row.total = row.attempts = 0
-    row.size, row.lease, row.leased_until = None, None, None
+    row.size, row.lease, row.leased_until = None, None, now + LATE
     files.delete(session, row.id, JobFile.OUTPUT, JobFile.REPORT)
 
 
 def _require_upload(session: Session, row: ConsoleJob, now: datetime) -> None:
-    if row.state in _ACTIVE:
+    if row.state in ACTIVE:
         raise JobRefusal("wait until the preview is made, or cancel it")
     if files.piece(session, row.id, JobFile.UPLOAD, 0, now) is None:
         raise JobRefusal("the file was deleted: upload it again")
 
 
-def _require_output(row: ConsoleJob, now: datetime) -> None:
+def _with_output(
+    session: Session,
+    job_id: UUID,
+    kinds: Collection[JobKind],
+    staff_id: UUID,
+    action: AuditAction,
+    now: datetime,
+) -> ConsoleJob:
+    """Return a job that has a file, locked, and record what is done with the file."""
+    row = _locked(session, job_id, kinds)
     if row.size is None or (row.ended_at is not None and row.ended_at + files.KEPT_FOR <= now):
         raise JobRefusal("there is no file, or it was deleted")
+    _record(session, row, staff_id, action, now)
+    return row
+
+
+def _record(
+    session: Session, row: ConsoleJob, staff_id: UUID, action: AuditAction, now: datetime
+) -> None:
+    details = {"job": str(row.id), "kind": row.kind.value}
+    audit.record(session, staff_id, action, now, details=details)
 
 
 def _locked(session: Session, job_id: UUID, kinds: Collection[JobKind]) -> ConsoleJob:
@@ -289,50 +225,3 @@ def _locked(session: Session, job_id: UUID, kinds: Collection[JobKind]) -> Conso
     if row is None:
         raise UnknownJobError("there is no such export or import")
     return row
-
-
-def _jobs() -> Select[*tuple[Any, ...]]:
-    return select(ConsoleJob, StaffRow.email).join(StaffRow, StaffRow.id == ConsoleJob.staff_id)
-
-
-def _downloads(session: Session, ids: Iterable[UUID]) -> dict[UUID, list[Download]]:
-    statement = (
-        select(ConsoleDownload.job_id, ConsoleDownload.at, StaffRow.email)
-        .join(StaffRow, StaffRow.id == ConsoleDownload.staff_id)
-        .where(ConsoleDownload.job_id.in_(list(ids)))
-        .order_by(ConsoleDownload.at)
-    )
-    found: dict[UUID, list[Download]] = {}
-    for job_id, at, staff in session.execute(statement):
-        found.setdefault(job_id, []).append(Download(at, staff))
-    return found
-
-
-def _job(
-    row: ConsoleJob,
-    staff: str,
-    now: datetime,
-    downloads: Mapping[UUID, Iterable[Download]] | None = None,
-    report: Mapping[str, Any] | None = None,
-) -> Job:
-    is_kept = row.ended_at is None or now < row.ended_at + files.KEPT_FOR
-    return Job(
-        row.id,
-        row.kind,
-        row.state,
-        row.staff_id,
-        staff,
-        loads(row.options),
-        row.purpose,
-        row.file_name,
-        row.created_at,
-        row.started_at,
-        row.ended_at,
-        row.done,
-        row.total,
-        row.size if is_kept else None,
-        row.failure,
-        row.leased_until,
-        tuple((downloads or {}).get(row.id, ())),
-        report,
-    )

@@ -11,13 +11,14 @@ from json import loads
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core.console_jobs import files
+from preference_center.core.errors import JobRefusal
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, JobFile, JobKind, JobState
-from preference_center.store.tables import ConsoleJob
+from preference_center.store.tables import ConsoleJob, SavedExportRow
 
 LEASE_DURATION = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
@@ -30,7 +31,10 @@ class LostLeaseError(Exception):
 
 @dataclass(frozen=True)
 class LeasedJob:
-    """A job that one worker may run while it holds the lease."""
+    """A job that one worker may run while it holds the lease.
+
+    `saved_id` is the saved export whose file it writes to the folder, or None.
+    """
 
     id: UUID
     lease: UUID
@@ -39,11 +43,15 @@ class LeasedJob:
     options: Mapping[str, Any]
     file_name: str
     began_at: datetime
+    saved_id: UUID | None
 
 
-def lease(session: Session, now: datetime) -> LeasedJob | None:
-    """Lease the job that has waited longest, or one whose worker has ended, or return None."""
-    while (row := _lock_due(session, now)) is not None:
+def lease(session: Session, now: datetime, *, with_folder: bool) -> LeasedJob | None:
+    """Lease the job that has waited longest, or one whose worker has ended, or return None.
+
+    Saved exports are left to a worker `with_folder`.
+    """
+    while (row := _lock_due(session, _due(now, with_folder=with_folder))) is not None:
         if row.attempts == MAX_ATTEMPTS:
             row.state, row.ended_at, row.failure = JobState.FAILED, now, _ENDED
             row.lease, row.leased_until = None, None
@@ -53,14 +61,22 @@ def lease(session: Session, now: datetime) -> LeasedJob | None:
         row.attempts, row.started_at, row.done, row.total = row.attempts + 1, now, 0, 0
         files.delete(session, row.id, JobFile.OUTPUT, JobFile.REPORT)
         return LeasedJob(
-            row.id, row.lease, row.kind, row.staff_id, loads(row.options), row.file_name, now
+            row.id,
+            row.lease,
+            row.kind,
+            row.staff_id,
+            loads(row.options),
+            row.file_name,
+            now,
+            row.saved_id,
         )
     return None
 
 
-def is_due(session: Session, now: datetime) -> bool:
+def is_due(session: Session, now: datetime, *, with_folder: bool) -> bool:
     """Return True if `lease` would find a job. Unlike it, this takes no lock."""
-    return session.scalar(select(ConsoleJob.id).where(_due(now)).limit(1)) is not None
+    due = select(ConsoleJob.id).where(_due(now, with_folder=with_folder)).limit(1)
+    return session.scalar(due) is not None
 
 
 def hold(session: Session, leased: LeasedJob, now: datetime, done: int, total: int) -> bool:
@@ -93,8 +109,13 @@ def finish(
     """Settle a job that is done, and record in the audit trail what an import has changed.
 
     `size` is that of the file to take, in bytes. Raise LostLeaseError without the lease.
+
+    Raises:
+        JobRefusal: it is for a saved export that was stopped meanwhile.
     """
     _settle(session, leased, now, {"state": JobState.DONE, "size": size})
+    if leased.saved_id is not None:
+        _record_written(session, leased, now)
     if leased.kind is JobKind.IMPORT:
         details = {"job": str(leased.id), **counts}
         audit.record(session, leased.staff_id, AuditAction.IMPORT_ENDED, now, details=details)
@@ -112,6 +133,13 @@ def give_back(session: Session, leased: LeasedJob) -> None:
     _update(session, leased, {**values, "attempts": ConsoleJob.attempts - 1})
 
 
+def _record_written(session: Session, leased: LeasedJob, now: datetime) -> None:
+    if session.get(SavedExportRow, leased.saved_id, with_for_update=True) is None:
+        raise JobRefusal("the weekly export was stopped before this file was written")
+    details = {"job": str(leased.id), "saved": str(leased.saved_id)}
+    audit.record(session, leased.staff_id, AuditAction.EXPORT_WRITTEN, now, details=details)
+
+
 def _settle(session: Session, leased: LeasedJob, now: datetime, values: dict[str, Any]) -> None:
     ended = {"ended_at": now, "lease": None, "leased_until": None}
     if not _update(session, leased, {**values, **ended}):
@@ -127,11 +155,12 @@ def _update(session: Session, leased: LeasedJob, values: Mapping[str, Any]) -> b
     return session.scalar(updated, execution_options=options) is not None
 
 
-def _lock_due(session: Session, now: datetime) -> ConsoleJob | None:
-    oldest = select(ConsoleJob).where(_due(now)).order_by(ConsoleJob.created_at, ConsoleJob.id)
+def _lock_due(session: Session, due: ColumnElement[bool]) -> ConsoleJob | None:
+    oldest = select(ConsoleJob).where(due).order_by(ConsoleJob.created_at, ConsoleJob.id)
     return session.scalar(oldest.limit(1).with_for_update(skip_locked=True))
 
 
-def _due(now: datetime) -> Any:
+def _due(now: datetime, *, with_folder: bool) -> ColumnElement[bool]:
     is_abandoned = and_(ConsoleJob.state == JobState.RUNNING, ConsoleJob.leased_until <= now)
-    return or_(ConsoleJob.state == JobState.WAITING, is_abandoned)
+    due = or_(ConsoleJob.state == JobState.WAITING, is_abandoned)
+    return due if with_folder else and_(due, ConsoleJob.saved_id.is_(None))

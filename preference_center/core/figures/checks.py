@@ -51,6 +51,11 @@ class Check:
     age: timedelta = _NONE
     names: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return what names it among alarms, which may also be about a mailing."""
+        return self.name.value, "", ""
+
 
 def load(session: Session, found: Collection[Mailing], now: datetime) -> list[Check]:
     """Return all checks. `found` are the mailings of which one without claims is looked for."""

@@ -1,6 +1,6 @@
 """Read lists for the console: people by filters, and the lists that were frozen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from json import loads
@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import preferences, topics, work
+from preference_center.core.errors import ListRefusal
 from preference_center.core.lists.frozen import (
     KEPT_FOR,
     MAX_PEOPLE,
@@ -143,6 +144,21 @@ def show_frozen(
     _record_reading(session, by, now, details)
     more = shown[-1] if len(ids) > start + PAGE else None
     return PeoplePage(_people(session, shown, now), more, len(ids))
+
+
+def ids_of(session: Session, list_id: UUID) -> Iterator[list[UUID]]:
+    """Yield the ids of a frozen list's people, a chunk at a time.
+
+    Raises:
+        ListRefusal: there is no such list, or no longer.
+    """
+    number, chunk = 0, session.get(FrozenListChunk, (list_id, 0))
+    if chunk is None:
+        raise ListRefusal("this list is no longer kept")
+    while chunk is not None:
+        yield ids_in(chunk.ids)
+        number += 1
+        chunk = session.get(FrozenListChunk, (list_id, number))
 
 
 def _people(session: Session, ids: Sequence[UUID], now: datetime) -> list[Person]:

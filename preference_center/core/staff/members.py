@@ -7,12 +7,21 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from preference_center.core import outbox
 from preference_center.core.errors import StaffRefusal
+from preference_center.core.outbox import Email, Notice
 from preference_center.core.staff import audit
 from preference_center.core.staff.tokens import digest_of, new_token
 from preference_center.core.staff_vocab import AuditAction, Right, StaffRole
+from preference_center.core.vocab import OutboxKind
 from preference_center.store import queries
-from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
+from preference_center.store.tables import (
+    SavedExportRow,
+    StaffInvitation,
+    StaffPasskey,
+    StaffRow,
+    StaffSession,
+)
 
 INVITATION_LIFETIME = timedelta(minutes=30)
 
@@ -52,18 +61,36 @@ def invite(
     Raises:
         StaffRefusal: there is no such member, and no role was given.
     """
-    row = session.scalar(_locked(email))
-    if row is None or row.removed_at is not None:
-        row = _admitted(session, email, role, now)
-    if role is not None or may_export is not None:
-        _change(session, row, role or row.role, may_export)
-    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
-    token = new_token()
-    expires_at = now + INVITATION_LIFETIME
-    session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
-    details = {"member": str(row.id), "role": row.role.value}
-    audit.record(session, by, AuditAction.INVITED, now, details=details)
-    return _member(row), token
+    row = _invite(session, email, role, may_export, by, now)
+    return member_of(row), new_link(session, row.id, now)
+
+
+def invite_by_email(
+    session: Session,
+    email: str,
+    role: StaffRole | None,
+    now: datetime,
+    *,
+    by: UUID | None,
+    may_export: bool | None = None,
+) -> Member:
+    """Do what `invite` does, but queue an email with the link, which no one else sees."""
+    row = _invite(session, email, role, may_export, by, now)
+    notice = Notice(0, 0, now, now, now)
+    queued = Email(row.id, OutboxKind.STAFF_INVITATION, "", notice)
+    outbox.add_to_pending(session, [queued])  # A click may be sent twice.
+    return member_of(row)
+
+
+def new_link(session: Session, staff_id: UUID, now: datetime) -> str:
+    """Store an invitation of a member, and return its token.
+
+    For an email, it is called when the email is sent, so the token is stored nowhere, and its time
+    begins then. What an earlier attempt to send has made stays valid: its email may have come.
+    """
+    token, expires_at = new_token(), now + INVITATION_LIFETIME
+    session.add(StaffInvitation(digest=digest_of(token), staff_id=staff_id, expires_at=expires_at))
+    return token
 
 
 def invited(session: Session, token: str, now: datetime) -> Member | None:
@@ -74,48 +101,23 @@ def invited(session: Session, token: str, now: datetime) -> Member | None:
         .where(StaffInvitation.digest == digest_of(token), StaffInvitation.expires_at > now)
     )
     row = session.scalar(statement)
-    return _member(row) if row is not None else None
+    return member_of(row) if row is not None else None
 
 
 def use_invitation(session: Session, token: str, now: datetime) -> Member | None:
-    """Return what `invited` does, and delete the invitation, so that it works once."""
+    """Return what `invited` does, and delete the member's invitations, so that one works once."""
     member = invited(session, token, now)
     used = delete(StaffInvitation).where(StaffInvitation.digest == digest_of(token))
-    taken = session.execute(used.returning(StaffInvitation.digest)).first()
-    return member if taken is not None else None
+    if member is None or session.scalar(used.returning(StaffInvitation.digest)) is None:
+        return None
+    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == member.id))
+    return member
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who an OpenID provider says that a person is (OpenID Connect Core 1.0, section 5.7)."""
-
-    issuer: str
-    subject: str
-
-
-def bind(session: Session, member: Member, identity: Identity, now: datetime) -> None:
-    """Let a member sign in with an identity, in place of the one that they had.
-
-    Raises:
-        StaffRefusal: another member has it.
-    """
-    other = known_as(session, identity)
-    if other is not None and other.id != member.id:
-        raise StaffRefusal("another member signs in with this account")
-    row = session.get_one(StaffRow, member.id)
-    row.issuer, row.subject = identity.issuer, identity.subject
-    session.flush()
-    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
-
-
-def known_as(session: Session, identity: Identity) -> Member | None:
-    """Return the member who signs in with an identity, or None."""
-    row = session.scalar(
-        select(StaffRow).where(
-            StaffRow.issuer == identity.issuer, StaffRow.subject == identity.subject
-        )
-    )
-    return _member(row) if row is not None else None
+def find(session: Session, staff_id: UUID) -> Member | None:
+    """Return a member who was not removed, or None."""
+    row = session.get(StaffRow, staff_id)
+    return member_of(row) if row is not None and row.removed_at is None else None
 
 
 def list_all(session: Session) -> list[Member]:
@@ -127,7 +129,7 @@ def list_all(session: Session) -> list[Member]:
         .group_by(StaffRow.id)
         .order_by(StaffRow.email)
     )
-    return [_member(row, passkeys) for row, passkeys in session.execute(statement)]
+    return [member_of(row, passkeys) for row, passkeys in session.execute(statement)]
 
 
 def change(
@@ -148,11 +150,11 @@ def change(
     _change(session, row, role, may_export)
     details = {"member": str(row.id), "role": role.value, "may_export": may_export}
     audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=details)
-    return _member(row)
+    return member_of(row)
 
 
 def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> Member:
-    """Remove a member with their passkeys, invitations and sessions.
+    """Remove a member with their passkeys, invitations, sessions, chosen emails and saved exports.
 
     Raises:
         StaffRefusal: there is no such member, or they are the last admin.
@@ -161,10 +163,31 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     if row.role is StaffRole.ADMIN:
         _refuse_last_admin(session)
     row.removed_at, row.issuer, row.subject = now, None, None
-    for table in (StaffPasskey, StaffInvitation, StaffSession):
+    row.figures_at, row.alerts_at = None, None
+    for table in (StaffPasskey, StaffInvitation, StaffSession, SavedExportRow):
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
-    return _member(row)
+    return member_of(row)
+
+
+def _invite(
+    session: Session,
+    email: str,
+    role: StaffRole | None,
+    may_export: bool | None,
+    by: UUID | None,
+    now: datetime,
+) -> StaffRow:
+    """Return the row of a member who is admitted or changed, and whose earlier links have ended."""
+    row = session.scalar(_locked(email))
+    if row is None or row.removed_at is not None:
+        row = _admitted(session, email, role, now)
+    if role is not None or may_export is not None:
+        _change(session, row, role or row.role, may_export)
+    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
+    details = {"member": str(row.id), "role": row.role.value}
+    audit.record(session, by, AuditAction.INVITED, now, details=details)
+    return row
 
 
 def _admitted(session: Session, email: str, role: StaffRole | None, now: datetime) -> StaffRow:
@@ -192,6 +215,8 @@ def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool |
     row.role = role
     if may_export is not None:
         row.may_export = may_export
+    if not row.may_export:
+        session.execute(delete(SavedExportRow).where(SavedExportRow.staff_id == row.id))
 
 
 def _refuse_last_admin(session: Session) -> None:
@@ -211,7 +236,8 @@ def _row(session: Session, email: str) -> StaffRow:
     return row
 
 
-def _member(row: StaffRow, passkeys: int = 0) -> Member:
+def member_of(row: StaffRow, passkeys: int = 0) -> Member:
+    """Return a row as a member."""
     return Member(row.id, row.email, row.role, row.may_export, row.created_at, passkeys)
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
-from preference_center.core.staff import members, passkeys, sessions
-from preference_center.core.staff.members import Identity, Member
+from preference_center.core.staff import identities, members, passkeys, sessions
+from preference_center.core.staff.identities import Identity
+from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 
 _EXPIRED = "this took too long; try again"
@@ -60,7 +61,7 @@ def with_identity(session: Session, identity: Identity, now: datetime) -> str:
     Raises:
         StaffRefusal: no member has it.
     """
-    member = members.known_as(session, identity)
+    member = identities.known_as(session, identity)
     if member is None:
         raise StaffRefusal("this account belongs to no member; open the link of your invitation")
     return sessions.start(session, member.id, now, identity.issuer)
@@ -75,7 +76,7 @@ def with_identity_and_invitation(
         StaffRefusal: the invitation is used or expired, or another member has the identity.
     """
     member = _invited(session, token, now)
-    members.bind(session, member, identity, now)
+    identities.bind(session, member, identity, now)
     return sessions.start(session, member.id, now, identity.issuer)
 
 

@@ -1,7 +1,7 @@
 """Run an export of the console: write its file, and say what was left out of it."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,22 +11,34 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
-from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs.listing import Job
 from preference_center.core.console_jobs.work import LeasedJob
 from preference_center.data import exports, suppression_files
-from preference_center.data.jobs.options import ExportOptions
+from preference_center.data.jobs import list_file
+from preference_center.data.jobs.options import LIST, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.store import Database
 
 
 def run(
-    database: Database, leased: LeasedJob, target: Path, advance: Callable[[int], None]
+    database: Database,
+    leased: LeasedJob,
+    target: Path,
+    advance: Callable[[int], None],
+    zone: tzinfo,
 ) -> dict[str, Any]:
     """Write the file of an export, and return its report. `advance` gets the rows of each batch.
+
+    Days of lists are those of `zone`.
 
     Raises:
         Refusal: the export cannot be made.
     """
+    if leased.options["what"] == LIST:
+        listed = ListOptions.from_json(leased.options)
+        with database.reading() as session, target.open("wb") as file:
+            list_file.write(session, listed, file, zone, advance)
+        return {}
     options = ExportOptions.from_json(leased.options)
     options.check()
     with database.reading() as session:
@@ -47,11 +59,20 @@ def take(session: Session, job_id: UUID, staff_id: UUID, now: datetime) -> Job:
         JobRefusal: there is no file, or no longer.
     """
     job = jobs.take(session, job_id, jobs.EXPORTS, staff_id, now)
-    options = ExportOptions.from_json(job.options)
-    is_complete = not (job.report or {}).get("left_out")
-    if options.kind.fetch is not None and is_complete and job.started_at is not None:
-        exports.record_fetch(session, options.kind.fetch, options.selected(), job.started_at)
+    if job.started_at is not None:
+        record_fetch(session, job.options, job.report or {}, job.started_at)
     return job
+
+
+def record_fetch(
+    session: Session, values: Mapping[str, Any], report: Mapping[str, Any], began_at: datetime
+) -> None:
+    """Record which unsubscribes the file of an export has given to a sender."""
+    if values["what"] == LIST or report.get("left_out"):
+        return
+    options = ExportOptions.from_json(values)
+    if options.kind.fetch is not None:
+        exports.record_fetch(session, options.kind.fetch, options.selected(), began_at)
 
 
 def _write_folder(

@@ -1,7 +1,7 @@
 """The options of exports and imports of the console, as JSON can hold them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -18,6 +18,8 @@ from preference_center.data.suppression_files import SYSTEMS
 from preference_center.links.minter import SLUG
 
 ZIP = "zip"  # the format of the files of another system
+TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
+LIST = "list"  # what is exported, if it is no kind of export
 FIELDS = tuple(sorted({*PREFERENCES, *SUPPRESSIONS}))  # that a column can be read as
 Pairs = tuple[tuple[str, str], ...]
 
@@ -99,11 +101,34 @@ class ExportOptions(_Options):
         if self.system is not None and self.what != "suppressions":
             raise ExportRefusal("the files of other systems are for suppressions")
 
-    def file_name(self, now: datetime) -> str:
-        """Return the name of the file."""
-        at = f"{now:%Y%m%dT%H%M%SZ}"
-        named = "-".join(filter(None, (self.what, self.system, self.topic, at)))
+    def file_name(self, end: str) -> str:
+        """Return the name of the file: what is exported, and `end`, which sets it apart."""
+        named = "-".join(filter(None, (self.what, self.system, self.topic, end)))
         return f"{named}.{self.suffix}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(_Options):
+    """Which people of a list to export, and as what: a format of `FORMATS`.
+
+    `filters` are those of `ListFilter.plain`. If `frozen` is the id of a frozen list, its people
+    are exported, and not those whom the filters select now.
+    """
+
+    output: str
+    what: str = LIST
+    filters: Mapping[str, str] = field(default_factory=dict)
+    frozen: str = ""
+
+    def check(self) -> None:
+        """Raise ExportRefusal if there is no such format."""
+        if self.output not in FORMATS:
+            raise ExportRefusal("choose a format")
+
+    def file_name(self, end: str) -> str:
+        """Return the name of the file: what is exported, and `end`, which sets it apart."""
+        named = filter(None, (LIST, self.filters.get("topic"), end))
+        return f"{'-'.join(named)}.{self.output}"
 
 
 def _time(text: str) -> datetime | None:

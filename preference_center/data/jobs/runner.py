@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -14,7 +14,7 @@ from preference_center.core.console_jobs import work
 from preference_center.core.console_jobs.work import LeasedJob, LostLeaseError
 from preference_center.core.errors import Refusal
 from preference_center.core.staff_vocab import JobFile, JobKind
-from preference_center.data.jobs import exporting, importing, stored
+from preference_center.data.jobs import exporting, importing, saved, stored
 from preference_center.data.tabular import FileRefusedError
 from preference_center.store import Database, UnavailableError
 from preference_center.util.logs import log_unexpected
@@ -79,11 +79,16 @@ class _Watch:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs the jobs that members of staff start in the console. Any number can run."""
+    """Runs the jobs that members of staff start in the console. Any number can run.
+
+    Days are those of `zone`. Saved exports are queued, and written to `folder`, if there is one.
+    """
 
     database: Database
     identity_key: str
     clock: Callable[[], datetime]
+    zone: tzinfo = UTC
+    folder: Path | None = None
 
     def run(self, stop: Event) -> None:
         """Run jobs until `stop` is set."""
@@ -93,11 +98,14 @@ class Runner:
 
     def run_one(self, stop: Event) -> bool:
         """Run a job; return False if none waits."""
+        with_folder = self.folder is not None
+        if with_folder:
+            saved.queue_due(self.database, self.clock(), self.zone)
         with self.database.reading() as session:
-            if not work.is_due(session, self.clock()):
+            if not work.is_due(session, self.clock(), with_folder=with_folder):
                 return False
         with self.database.transaction() as session:
-            leased = work.lease(session, self.clock())
+            leased = work.lease(session, self.clock(), with_folder=with_folder)
         if leased is None:
             return False
         self._run(leased, stop)
@@ -138,7 +146,7 @@ class Runner:
         """Return the report of a job and the file to take, if there is one."""
         path = folder / ".output"
         if leased.kind is JobKind.EXPORT:
-            return exporting.run(self.database, leased, path, watch.advance), path
+            return exporting.run(self.database, leased, path, watch.advance, self.zone), path
         report = importing.run(
             self.database, self.identity_key, leased, path, self.clock, watch.reach
         )
@@ -152,6 +160,9 @@ class Runner:
         path: Path | None,
         watch: _Watch,
     ) -> None:
+        if leased.saved_id is not None and path is not None and self.folder is not None:
+            self._place(leased, report, path, self.folder, watch)
+            return
         size = None
         if path is not None:
             size = stored.output(self.database, leased, path, JobFile.OUTPUT, self.clock)
@@ -161,6 +172,20 @@ class Runner:
         with self.database.transaction() as session:
             work.hold(session, leased, self.clock(), watch.done, watch.total)
             work.finish(session, leased, self.clock(), size, report.get("counts", {}))
+
+    def _place(
+        self, leased: LeasedJob, report: dict[str, Any], path: Path, folder: Path, watch: _Watch
+    ) -> None:
+        """Let the file of a saved export appear in the folder, and settle its job."""
+        part = saved.copied(path, folder, leased.file_name)
+        try:
+            with self.database.transaction() as session:
+                work.hold(session, leased, self.clock(), watch.done, watch.total)
+                work.finish(session, leased, self.clock(), None, {})
+                exporting.record_fetch(session, leased.options, report, leased.began_at)
+                part.replace(folder / Path(leased.file_name).name)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _fail(self, leased: LeasedJob, why: str) -> None:
         self._settle(lambda session: work.fail(session, leased, self.clock(), why))

@@ -2,7 +2,12 @@
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, Word, row_values
-from preference_center.store.tables.console_jobs import ConsoleChunk, ConsoleDownload, ConsoleJob
+from preference_center.store.tables.console_jobs import (
+    ConsoleChunk,
+    ConsoleDownload,
+    ConsoleJob,
+    SavedExportRow,
+)
 from preference_center.store.tables.data_requests import DataComplaint, LinkedSubscriber
 from preference_center.store.tables.edited_texts import EditedText
 from preference_center.store.tables.feed import (
@@ -41,6 +46,7 @@ from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, 
 from preference_center.store.tables.staff import (
     AuditHead,
     AuditRow,
+    StaffAlarm,
     StaffChallenge,
     StaffInvitation,
     StaffPasskey,
@@ -107,10 +113,12 @@ __all__ = [
     "PageView",
     "QuarantineRow",
     "Reason",
+    "SavedExportRow",
     "ServingProcess",
     "SignUpHour",
     "SignUpRow",
     "Slug",
+    "StaffAlarm",
     "StaffChallenge",
     "StaffInvitation",
     "StaffNote",

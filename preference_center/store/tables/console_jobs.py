@@ -19,7 +19,8 @@ class ConsoleJob(Base):
 
     `done` of `total` is its progress: rows of an export, whose total is 0 because it is not known,
     and bytes of an import. `size` is that of the file to take, in bytes. A worker that runs the job
-    holds `lease` until `leased_until`.
+    holds `lease` until `leased_until`; without a lease, that is when a worker should have it.
+    `saved_id` is the saved export that it was started for, also once that is stopped.
     """
 
     __tablename__ = "console_jobs"
@@ -47,6 +48,23 @@ class ConsoleJob(Base):
     attempts: Mapped[int]
     lease: Mapped[UUID | None]
     leased_until: Mapped[datetime | None]
+    saved_id: Mapped[UUID | None]
+
+
+class SavedExportRow(Base):
+    """An export that is written each week to a folder, until the row is deleted.
+
+    `queued_at` is when it was last queued, or when it was saved.
+    """
+
+    __tablename__ = "saved_exports"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    options: Mapped[str]
+    purpose: Mapped[str]
+    created_at: Mapped[datetime]
+    queued_at: Mapped[datetime]
 
 
 class ConsoleChunk(Base):

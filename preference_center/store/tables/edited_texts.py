@@ -1,4 +1,4 @@
-"""The texts of pages and emails that members of staff have edited."""
+"""The texts of pages and emails, and what else of them, that members of staff have edited."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,9 @@ class EditedText(Base):
 
     `message` is a digest of the English text, `english` and `forms` are JSON arrays: one text, or
     all plural forms. No forms mean that the standard text was put back. `publication` numbers all
-    publications in the order of their commits; a draft has none.
+    publications in the order of their commits; a draft has none. What is the same in every language
+    has the language "", and its name in place of a digest: the brand's colour, its logo as a data:
+    URL, and the codes of the reasons that are offered.
     """
 
     __tablename__ = "edited_texts"

@@ -17,7 +17,8 @@ FAILED = text("state = 'failed'")
 class OutboxRow(Base):
     """An email to be sent: about ledger rows `first_seq` to `last_seq`, or about `topic`.
 
-    One about a complaint has its number in `first_seq` and `last_seq`.
+    One about a complaint has its number in `first_seq` and `last_seq`. One to a member of staff has
+    the member's id in `subscriber_id`.
 
     `due_at` is when the next attempt may begin, or when the worker's lease expires. `locale` is the
     language that was chosen for this email, or None. There is no foreign key to a subscriber:

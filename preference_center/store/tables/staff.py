@@ -10,13 +10,15 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Uniqu
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.staff_vocab import AuditAction, StaffRole
-from preference_center.store.tables.base import Base, Word, one_of
+from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 
 class StaffRow(Base):
     """A member of staff. One who was removed keeps the row, so that the audit trail has a name.
 
     `issuer` and `subject` are the identity at an OpenID provider, if the member has one.
+    `figures_at` and `alerts_at` are when the last weekly figures and the last alert were queued for
+    a member who wants them, or since when they have been wanted; None if they are not wanted.
     """
 
     __tablename__ = "staff"
@@ -30,6 +32,8 @@ class StaffRow(Base):
     removed_at: Mapped[datetime | None]
     issuer: Mapped[str | None]
     subject: Mapped[str | None] = mapped_column(String(255))
+    figures_at: Mapped[datetime | None]
+    alerts_at: Mapped[datetime | None]
 
 
 class StaffInvitation(Base):
@@ -74,6 +78,20 @@ class StaffSession(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class StaffAlarm(Base):
+    """What is wrong now: a check by its name, or a mailing by its topic and campaign.
+
+    The row is deleted when it is no longer wrong.
+    """
+
+    __tablename__ = "staff_alarms"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    noticed_at: Mapped[datetime]
 
 
 class AuditRow(Base):

@@ -45,7 +45,7 @@ from preference_center.web.api.arguments import JSON
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import PREFIX
 from preference_center.web.headers import security_headers
-from preference_center.web.services import render, services
+from preference_center.web.services import render, services, style_source
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def docs() -> Response:
         public_url=settings.public_url,
         own_sheet=sheet,
     )
-    sources = f"{services().style_source} {assets.style_source(sheet)}"
+    sources = f"{style_source()} {assets.style_source(sheet)}"
     policy = "Content-Security-Policy"
     return Response(page, headers={policy: security_headers(settings, sources)[policy]})
 

@@ -68,8 +68,9 @@ def staff_only(
 
 
 def assets() -> ConsoleAssets:
-    """Return the console's files."""
-    return services().console or abort(404)
+    """Return the console's files, in the brand's colours."""
+    found = services().console or abort(404)
+    return found.below(services().style_sheet())
 
 
 def member() -> Member:

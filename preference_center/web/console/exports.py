@@ -1,18 +1,20 @@
-"""Exports: start one, watch it, download its file, and see who did."""
+"""Exports: start one or save it for each week, watch it, download its file, and see who did."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
-from preference_center.core.console_jobs import jobs
+from preference_center.core.console_jobs import jobs, listing, saved
+from preference_center.core.errors import ExportRefusal
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
 from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
-from preference_center.data.jobs.options import ExportOptions
+from preference_center.data.jobs.options import LIST, TIME, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
@@ -32,9 +34,12 @@ def exports() -> str:
     with services().database.reading() as session:
         known = topics.list_topics(session)
         listed = job_list(session, jobs.EXPORTS)
+        weekly = saved.list_all(session)
     return page(
         "exports.html",
         kind=kind,
+        has_folder=services().settings.exports_dir is not None,
+        saved=weekly,
         chosen_status=_usual_status(kind),
         topics=[(each.slug, topics.name(each, "en")) for each in known],
         frequencies=list(Frequency),
@@ -47,9 +52,12 @@ def exports() -> str:
 @blueprint.post("/data")
 @staff_only(Right.EXPORT)
 def start_export() -> AnyResponse:
-    """Start an export, which a worker runs."""
+    """Start an export, which a worker runs, or save it to be written each week to the folder."""
     options, now, job_id = _options(), services().clock(), uuid4()
     options.check()
+    if "weekly" in request.form:
+        _save(options)
+        return to("console.exports", what=options.what)
     with services().database.transaction() as session:
         jobs.add_export(
             session,
@@ -57,7 +65,7 @@ def start_export() -> AnyResponse:
             member().id,
             options.to_json(),
             request.form.get("purpose", ""),
-            options.file_name(now),
+            options.file_name(now.strftime(TIME)),
             now,
         )
     return to("console.one_export", job_id=job_id)
@@ -69,18 +77,23 @@ def one_export(job_id: UUID) -> str:
     """Show one export: its progress, its file, and who has downloaded it."""
     now = services().clock()
     with services().database.reading() as session:
-        job = jobs.find(session, job_id, jobs.EXPORTS, now)
+        job = listing.find(session, job_id, jobs.EXPORTS, now)
+    values: dict[str, Any] = {"refresh": job.is_active, "lacks_worker": job.lacks_worker(now)}
+    if job.options["what"] == LIST:
+        return page("export.html", job=job, options=ListOptions.from_json(job.options), **values)
     options = ExportOptions.from_json(job.options)
     system = SYSTEMS[options.system].title if options.system else ""
-    return page(
-        "export.html",
-        job=job,
-        options=options,
-        selected=options.selected(),
-        system=system,
-        refresh=job.is_active,
-        lacks_worker=job.lacks_worker(now),
-    )
+    selected = options.selected()
+    return page("export.html", job=job, options=options, selected=selected, system=system, **values)
+
+
+@blueprint.post("/data/saved/<uuid:saved_id>/stop")
+@staff_only(Right.EXPORT)
+def stop_export(saved_id: UUID) -> AnyResponse:
+    """End a saved export, of whichever member."""
+    with services().database.transaction() as session:
+        saved.stop(session, saved_id, member().id, services().clock())
+    return to("console.exports")
 
 
 @blueprint.post("/data/exports/<uuid:job_id>/cancel")
@@ -110,6 +123,14 @@ def take_export(job_id: UUID) -> Response:
     with services().database.transaction() as session:
         job = exporting.take(session, job_id, member().id, now)
     return attachment(job, job.file_name, now)
+
+
+def _save(options: ExportOptions) -> None:
+    if services().settings.exports_dir is None:
+        raise ExportRefusal("there is no folder for weekly exports: EXPORTS_DIR is not set")
+    purpose, now = request.form.get("purpose", ""), services().clock()
+    with services().database.transaction() as session:
+        saved.save(session, member().id, options.to_json(), purpose, now)
 
 
 def _usual_status(kind: Kind) -> str:

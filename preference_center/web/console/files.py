@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flask import Response, request
 
-from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs.listing import Job
 from preference_center.core.errors import JobRefusal
 from preference_center.core.staff_vocab import JobFile
 from preference_center.data.jobs import stored

@@ -23,7 +23,7 @@ SOURCES: Mapping[str, str] = {
     registry.PLAIN: "A list of our own, or another system",
 }
 _VALUES = "|".join([*registry.NAMES, *(each.value for each in ImportStatus), "[A-Z]+=[A-Z]+"])
-_QUOTED = re.compile("`([^`]+)`")  # as in the documentation
+_QUOTED = re.compile("`([^`]+)`")
 _OPTION = re.compile(rf"--({'|'.join(sorted(LABELS, reverse=True))})(?: ({_VALUES})\b)?")
 
 

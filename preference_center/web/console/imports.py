@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.asgi_uploads import MAX_UPLOAD_BYTES
 from preference_center.core import topics
-from preference_center.core.console_jobs import jobs
-from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs import jobs, listing
+from preference_center.core.console_jobs.listing import Job
 from preference_center.core.errors import ImportRefusal
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import ImportStatus
@@ -68,7 +68,7 @@ def one_import(job_id: UUID) -> str:
     """Show one import: its preview, its progress or its result."""
     now = services().clock()
     with services().database.reading() as session:
-        job = jobs.find(session, job_id, jobs.IMPORTS, now)
+        job = listing.find(session, job_id, jobs.IMPORTS, now)
         choices = _choices(topics.list_topics(session))
     options, report = ImportOptions.from_json(job.options), job.report or {}
     return page(

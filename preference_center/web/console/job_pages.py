@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import abort, request
 
-from preference_center.core.console_jobs import jobs
+from preference_center.core.console_jobs import listing
 from preference_center.core.staff_vocab import JobKind
 from preference_center.store import Session
 from preference_center.web.console import selection
@@ -19,7 +19,7 @@ _LISTED = 20  # jobs on a page
 def job_list(session: Session, kinds: Collection[JobKind]) -> dict[str, Any]:
     """Return the jobs of this page of the list, and where the next page begins, or None."""
     now = services().clock()
-    listed = jobs.newest(session, kinds, _LISTED, now, _before())
+    listed = listing.newest(session, kinds, _LISTED, now, _before())
     last = listed[-1] if len(listed) == _LISTED else None
     more = f"{last.created_at.isoformat()}_{last.id}" if last is not None else None
     return {"jobs": listed, "more": more, "now": now}

@@ -1,4 +1,4 @@
-"""Lists of people by filters, and less email for all people of a list.
+"""Lists of people by filters, files of them, and less email for all people of a list.
 
 A change is for the people who were on the list when it was previewed, and for no others.
 """
@@ -6,17 +6,19 @@ A change is for the people who were on the list when it was previewed, and for n
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask import abort, request
 from werkzeug.wrappers import Response
 
 from preference_center.core import topics
+from preference_center.core.console_jobs import jobs
 from preference_center.core.errors import ListRefusal
 from preference_center.core.lists import frozen, reading
 from preference_center.core.lists.choice import OFFERED, What
 from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
+from preference_center.data.jobs.options import TIME, ListOptions
 from preference_center.store.list_queries import ListFilter
 from preference_center.util.text import is_one_line
 from preference_center.web.console import selection
@@ -47,7 +49,7 @@ def lists() -> str:
             found=found,
             is_first=after is None,
             latest=reading.latest(session),
-            topics=sorted(topics.slugs(session)),
+            topics=topics.names(session),
             statuses=list(Standing),
             frequencies=list(Frequency),
             reasons=list(ReasonCode),
@@ -67,6 +69,25 @@ def preview_list() -> Response:
         choice = frozen.choose(session, _what(), topic, now, zone)
         list_id = frozen.freeze(session, wanted, choice, note, member().id, now, zone)
     return to("console.show_list", list_id=list_id)
+
+
+@blueprint.post("/lists/export")
+@staff_only(Right.EXPORT)
+def export_list() -> Response:
+    """Start an export of the people of a frozen list, or of those whom the filters select."""
+    frozen_id, now, job_id = _read(request.form, "list", UUID), services().clock(), uuid4()
+    with services().database.transaction() as session:
+        if frozen_id is not None:
+            filters = (reading.get(session, frozen_id) or abort(404)).filters
+        else:
+            filters = _filter(request.form).plain()
+        listed = str(frozen_id) if frozen_id is not None else ""
+        output = request.form.get("output", "")
+        options = ListOptions(output=output, filters=filters, frozen=listed)
+        options.check()
+        purpose, name = request.form.get("purpose", ""), options.file_name(now.strftime(TIME))
+        jobs.add_export(session, job_id, member().id, options.to_json(), purpose, name, now)
+    return to("console.one_export", job_id=job_id)
 
 
 @blueprint.get("/lists/<uuid:list_id>")

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import signing_in
-from preference_center.core.staff.members import Identity
+from preference_center.core.staff.identities import Identity
 from preference_center.settings.settings import OidcSettings, Settings
 from preference_center.web.access import Caller, open_to
 from preference_center.web.console import sign_in

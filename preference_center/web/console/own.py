@@ -1,12 +1,13 @@
-"""A member's own page: their passkeys and their sessions."""
+"""A member's own page: their passkeys, their sessions, and the emails that they want."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BadBase64Error
 
-from flask import Response, abort, jsonify, url_for
+from flask import Response, abort, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from preference_center.core.staff import passkeys, sessions, signing_in
+from preference_center.core.staff import emails, passkeys, sessions, signing_in
+from preference_center.core.staff.emails import Wanted
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.web.console import sign_in, webauthn
 from preference_center.web.console.blueprint import blueprint, member, signed_in, staff_only
@@ -17,14 +18,30 @@ from preference_center.web.services import services
 @blueprint.get("/me")
 @staff_only()
 def me() -> str:
-    """Show the passkeys and the sessions of the member."""
+    """Show the passkeys, the sessions and the choice of the member."""
     now = services().clock()
     with services().database.reading() as reading:
         known = passkeys.list_of(reading, member().id)
         opened = sessions.list_open(reading, member().id, now)
+        wanted = emails.wanted_by(reading, member().id)
     return page(
-        "me.html", passkeys=known, sessions=opened, this=signed_in().digest, encode=_encoded
+        "me.html",
+        passkeys=known,
+        sessions=opened,
+        this=signed_in().digest,
+        wanted=wanted,
+        encode=_encoded,
     )
+
+
+@blueprint.post("/me/emails")
+@staff_only()
+def choose_emails() -> AnyResponse:
+    """Store which emails the member wants."""
+    wanted = Wanted(figures="figures" in request.form, alerts="alerts" in request.form)
+    with services().database.transaction() as writing:
+        emails.choose(writing, member().id, wanted, services().clock())
+    return to("console.me")
 
 
 @blueprint.post("/me/passkeys/options")

@@ -18,8 +18,8 @@ from preference_center.links.cleaning import UnclearAddressError, clean, subscri
 from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
-from preference_center.web.services import services
-from preference_center.web.subscriber import preferences
+from preference_center.web.services import services, style_source
+from preference_center.web.subscriber import preferences_page
 
 _SHOWN = 20  # rows of each kind on the page of a person
 _OLDER = 50  # rows on a page of older ones
@@ -124,8 +124,8 @@ def person_preview_page(subscriber_id: UUID) -> Response:
             by=member().id,
             now=services().clock(),
         )
-    response = Response(preferences.preview(subscriber_id), mimetype="text/html")
-    policy = _PREVIEW_POLICY.format(style=services().style_source)
+    response = Response(preferences_page.preview(subscriber_id), mimetype="text/html")
+    policy = _PREVIEW_POLICY.format(style=style_source())
     response.headers["Content-Security-Policy"] = policy
     return response
 

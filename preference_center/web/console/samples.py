@@ -9,11 +9,11 @@ from typing import Any
 from preference_center.core import samples, subscriptions
 from preference_center.core.edited_texts import Forms
 from preference_center.core.samples import Sample
-from preference_center.core.vocab import OutboxKind, ReasonCode
+from preference_center.core.vocab import OutboxKind
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import EmailContent, Headers, compose
 from preference_center.settings.settings import Settings
-from preference_center.web.services import services
+from preference_center.web.services import offered_codes, services
 
 _TARGET = "#"  # of all links and forms: nothing can be pressed in a preview
 _MARK = "\N{ASTERISM}"  # is appended to a text to see where it appears
@@ -58,7 +58,7 @@ def _goodbye(sample: Sample, _now: datetime) -> dict[str, Any]:
         "current": sample.receipt.preferences,
         "code": None,
         "note": "",
-        "codes": [code for code in ReasonCode if code is not ReasonCode.PREFER_NOT_SAY],
+        "codes": offered_codes(),
         "cappable": None,
         "undo_digest": "",
     }
@@ -115,6 +115,7 @@ def page(languages: Languages, code: str, shown: Shown, sample: Sample, now: dat
         code,
         shown.template,
         url_for=lambda *_, **__: _TARGET,
+        style_sheet=services().style_sheet(languages).text,
         **{**_values(shown, sample, now), "problem": "", "is_test": False},
     )
 
@@ -124,9 +125,7 @@ def email(
 ) -> EmailMessage:
     """Return the email as it would be sent, with links that lead nowhere."""
     settings: Settings = services().settings
-    content = EmailContent(
-        to, code, shown.template.removeprefix("mail/"), _values(shown, sample, now)
-    )
+    content = EmailContent(to, code, shown.template, _values(shown, sample, now))
     headers = Headers(
         from_name=settings.mail_from_name or settings.brand_name,
         from_address=settings.mail_from or samples.EMAIL,

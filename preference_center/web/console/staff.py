@@ -27,13 +27,19 @@ def staff() -> str:
 @blueprint.post("/staff/invite")
 @staff_only(Right.STAFF)
 def invite() -> str:
-    """Invite a member, or a member who has lost their passkeys, and show the link once."""
+    """Invite a member, or one who has lost their passkeys: email the link, or show it once."""
     email = header_address(request.form.get("email", "").strip())
     if email is None:
         raise StaffRefusal("enter an email address, like name@example.org")
-    role = _role() if request.form.get("role") else None
+    role, now, by = _role() if request.form.get("role") else None, services().clock(), member().id
+    if "send" in request.form:
+        if services().settings.smtp_url is None:
+            raise StaffRefusal("no email can be sent: SMTP_URL is not set")
+        with services().database.transaction() as session:
+            invited = members.invite_by_email(session, email, role, now, by=by)
+        return _staff_page(invited=invited, link="")
     with services().database.transaction() as session:
-        invited, token = members.invite(session, email, role, services().clock(), by=member().id)
+        invited, token = members.invite(session, email, role, now, by=by)
     return _staff_page(invited=invited, link=services().settings.invitation_url(token))
 
 

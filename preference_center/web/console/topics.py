@@ -53,7 +53,7 @@ def add_topic() -> Response:
     )
     with services().database.transaction() as session:
         edits.add(session, new, by=member().id, now=services().clock())
-    return to("console.topic", slug=slug)
+    return to("console.topic", slug=slug, said="added")
 
 
 @blueprint.get("/topics/<slug>")
@@ -67,6 +67,7 @@ def topic(slug: str) -> str:
         "topic.html",
         topic=found,
         texts=texts,
+        said=request.args.get("said"),
         policies=list(TopicPolicy),
         visibilities=list(TopicVisibility),
         cadences=list(Cadence),
@@ -88,7 +89,7 @@ def describe_topic(slug: str) -> Response:
             by=member().id,
             now=services().clock(),
         )
-    return to("console.topic", slug=slug, _anchor=f"in-{locale}")
+    return to("console.topic", slug=slug, said=locale, _anchor=f"in-{locale}")
 
 
 @blueprint.post("/topics/<slug>/move")

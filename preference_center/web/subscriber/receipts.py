@@ -14,10 +14,10 @@ from preference_center.core.preferences import SubscriberPreferences, TopicPrefe
 from preference_center.core.receipts import ShownReceipt
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
-from preference_center.core.vocab import Frequency, ReasonCode, ReceiptState
+from preference_center.core.vocab import Frequency, ReceiptState
 from preference_center.links.server import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import render, services, url
+from preference_center.web.services import offered_codes, render, services, url
 from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
     has_smtp,
@@ -36,8 +36,6 @@ _REFUSALS: dict[type[UndoRefusal], tuple[str, int]] = {
     UndoSupersededError: ("errors/superseded.html", 409),
     UndoNotOfferedError: ("errors/superseded.html", 409),
 }
-# An answer is voluntary, so a page does not offer this one.
-_OFFERED_REASONS = [code for code in ReasonCode if code is not ReasonCode.PREFER_NOT_SAY]
 
 blueprint = Blueprint("receipts", __name__)
 
@@ -154,7 +152,7 @@ def _page(
         problem="long" if form is not None else "",
         code=form.chosen if form is not None else shown.reason,
         note=form.text if form is not None else "",
-        codes=_OFFERED_REASONS,
+        codes=offered_codes(),
         cappable=_cappable(shown.preferences),
         undo_url=url("receipts.undo", link=link),
         undo_digest=wordings.undo_digest(locale),

@@ -43,8 +43,8 @@ from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, processes, signing_up
 
-LANGUAGES = ("en", "de", "ar")
-OFFERED = (*LANGUAGES, "ja", "uk")  # With long texts, and without spaces: checked for width only.
+LANGUAGES = ("en", "ar")  # One for each direction.
+OFFERED = (*LANGUAGES, "de", "ja", "uk")  # Long texts, and one without spaces: for widths only.
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
@@ -79,6 +79,11 @@ class Stage:
     base: str
     database: Database
     pages: dict[str, str]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return the first page of each kind: names of one kind begin alike, up to a comma."""
+        return list({name.partition(",")[0]: name for name in reversed(self.pages)}.values())
 
     def open(self, page: Page, name: str, language: str = "en") -> int:
         """Open a page as its subscriber would, and return the HTTP status."""

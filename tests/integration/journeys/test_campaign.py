@@ -1,4 +1,4 @@
-"""A campaign of 1,000 real emails, from the import to the next mailing.
+"""A campaign of 400 real emails, from the import to the next mailing.
 
 The commands import the subscribers and check the audience. The emails are DKIM-signed, sent through
 SMTP and read back. Then some email programs post to a real server, and a real worker sends notices.
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support import make, processes, smtp
 
-SUBSCRIBERS = 1000
+SUBSCRIBERS = 400
 UNSUBSCRIBERS = 20
 HOST = "https://mail.example.org"
 SIGNED = (b"from", b"to", b"subject", b"message-id", b"list-unsubscribe", b"list-unsubscribe-post")

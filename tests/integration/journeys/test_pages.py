@@ -17,9 +17,9 @@ MAX_BYTES = 5_000  # transferred
 
 @pytest.mark.parametrize("language", OFFERED)
 def test_no_page_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
-    """A width of 320 px also covers 640 px at 200 % zoom."""
+    """A width of 320 px also covers 640 px at 200 % zoom. Pages of one kind share their layout."""
     wide = {}
-    for name in staged.pages:
+    for name in staged.pages if language == "en" else staged.kinds:
         staged.open(page, name, language)
         wide[name] = page.evaluate("document.documentElement.scrollWidth")
     assert {name: width for name, width in wide.items() if width > 320} == {}
@@ -56,15 +56,24 @@ def test_the_open_switch_of_the_language_fits_a_phone(
     assert page.locator("html").get_attribute("lang") == "ja"
 
 
-def test_a_page_requests_nothing_else(staged: Stage, page: Page) -> None:
+def test_a_page_requests_nothing_else_and_sets_no_cookie(
+    staged: Stage, context: BrowserContext
+) -> None:
+    page = context.new_page()
     requests: list[Request] = []
+    headers: list[str] = []
     page.on("request", lambda request: requests.append(request))
+    page.on("response", lambda response: headers.extend(response.all_headers()))
     for name in staged.pages:
         requests.clear()
         staged.open(page, name)
         fetched = [each for each in requests if not each.url.startswith("data:")]
         assert {each.resource_type for each in fetched} == {"document"}, name
         assert all(each.url.startswith(staged.base) for each in fetched), name
+        assert page.evaluate("document.cookie") == ""
+    assert "content-security-policy" in headers
+    assert "set-cookie" not in headers
+    assert context.cookies() == []
 
 
 def test_the_style_sheet_and_the_logo_of_a_page_are_allowed(trouble: Stage, page: Page) -> None:
@@ -127,24 +136,12 @@ def test_a_page_fits_in_5_kilobytes(staged: Stage, encoding: str) -> None:
     assert {name: size for name, size in sizes.items() if size > MAX_BYTES} == {}
 
 
-def test_no_page_sets_a_cookie(staged: Stage, context: BrowserContext) -> None:
-    page = context.new_page()
-    headers: list[str] = []
-    page.on("response", lambda response: headers.extend(response.all_headers()))
-    for name in staged.pages:
-        staged.open(page, name)
-        assert page.evaluate("document.cookie") == ""
-    assert "content-security-policy" in headers
-    assert "set-cookie" not in headers
-    assert context.cookies() == []
-
-
-def test_a_browser_that_opens_every_page_and_waits_changes_no_row(
+def test_a_browser_that_opens_pages_of_every_kind_and_waits_changes_no_row(
     letters: Stage, browser: Browser
 ) -> None:
     before = letters.rows()
     with browser.new_context() as context:
-        for name in letters.pages:
+        for name in letters.kinds:
             letters.open(context.new_page(), name)
         context.pages[0].wait_for_timeout(SECONDS * 1000)
     assert letters.rows() == before

@@ -1,6 +1,10 @@
 """`staff invite`, `list`, `remove` and `verify`."""
 
+from sqlalchemy import select
+
+from preference_center.core.vocab import OutboxKind
 from preference_center.store import Database
+from preference_center.store.tables import OutboxRow
 from tests.support.command import run, run_ok
 from tests.support.console import SECRET_KEY
 
@@ -47,3 +51,17 @@ def test_without_members_the_list_says_how_to_invite_one(
     database: Database, database_url: str
 ) -> None:
     assert "staff invite EMAIL --role admin" in run_ok(database_url, "staff", "list")
+
+
+def test_an_invitation_is_emailed_instead(database: Database, database_url: str) -> None:
+    settings = {"SECRET_KEY": SECRET_KEY}
+    result = run(database_url, *INVITE, "--role", "admin", "--send", **settings)
+    assert result.exit_code != 0
+    assert "PREFERENCE_CENTER_SMTP_URL" in result.output
+    assert "no members" in run_ok(database_url, "staff", "list")
+    settings |= {"SMTP_URL": "smtp://localhost:9", "MAIL_FROM": "letters@example.org"}
+    result = run(database_url, *INVITE, "--role", "admin", "--send", **settings)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "emails the link to ada@example.org (admin)" in result.stderr
+    with database.reading() as session:
+        assert list(session.scalars(select(OutboxRow.kind))) == [OutboxKind.STAFF_INVITATION]

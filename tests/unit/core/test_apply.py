@@ -220,7 +220,7 @@ def _compared(result: Any) -> Any:
 @given(steps=STEPS)
 @example(steps=UNDONE_AFTER_ERASURE)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_batch_is_the_same_as_its_changes_one_by_one(
     filled: Database, steps: list[tuple[str, timedelta, tuple[Any, ...]]]

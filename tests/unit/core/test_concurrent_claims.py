@@ -25,7 +25,7 @@ from tests.support import make
 pytestmark = pytest.mark.integration
 
 WEEKLY = timedelta(days=6, hours=12)
-ROUNDS = int(os.environ.get("CLAIM_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("CLAIM_ROUNDS", "40"))
 CAPPED, UNCAPPED, NEW = 30, 3, 17
 ENGINES = ("sqlite", "postgresql", "distributed")
 _barrier: Any = None

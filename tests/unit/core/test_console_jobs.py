@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from preference_center.core import retention
-from preference_center.core.console_jobs import files, jobs, work
+from preference_center.core.console_jobs import files, jobs, listing, work
 from preference_center.core.console_jobs.work import LeasedJob, LostLeaseError
 from preference_center.core.errors import JobRefusal, UnknownJobError
 from preference_center.core.staff import audit, members
@@ -49,12 +49,12 @@ def add_import(database: Database, staff_id: UUID) -> UUID:
 
 def lease(database: Database, after: timedelta = timedelta()) -> LeasedJob | None:
     with database.transaction() as session:
-        return work.lease(session, make.NOW + after)
+        return work.lease(session, make.NOW + after, with_folder=False)
 
 
 def state(database: Database, job_id: UUID) -> tuple[JobState, str | None]:
     with database.reading() as session:
-        job = jobs.find(session, job_id, tuple(JobKind), make.NOW)
+        job = listing.find(session, job_id, tuple(JobKind), make.NOW)
     return job.state, job.failure
 
 
@@ -151,9 +151,26 @@ def test_an_import_needs_a_preview_and_its_file(database: Database, staff_id: UU
             jobs.start_import(session, job_id, staff_id, make.NOW, make.NOW + files.KEPT_FOR)
 
 
+def test_a_worker_is_missed_only_some_time_after_the_import_was_started(
+    database: Database, staff_id: UUID
+) -> None:
+    job_id, started = add_import(database, staff_id), make.NOW + timedelta(hours=1)
+    leased = lease(database)
+    assert leased is not None
+    with database.transaction() as session:
+        work.finish(session, leased, make.NOW, None, {})
+        jobs.start_import(session, job_id, staff_id, make.NOW, started)
+        job = listing.find(session, job_id, jobs.IMPORTS, started)
+    assert [job.lacks_worker(started + wait * SECOND) for wait in (0, 14, 15)] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_an_export_is_no_import(database: Database, export: UUID) -> None:
     with database.transaction() as session, pytest.raises(UnknownJobError):
-        jobs.find(session, export, jobs.IMPORTS, make.NOW)
+        listing.find(session, export, jobs.IMPORTS, make.NOW)
 
 
 def test_files_have_a_limit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +188,7 @@ def test_files_are_purged_after_a_week_and_jobs_after_a_year(
     steps = {each.name: each for each in retention.STEPS}
     for name, kept_for in (
         ("pieces of files of the console", files.KEPT_FOR),
-        ("exports and imports of the console", jobs.LISTED_FOR),
+        ("exports and imports of the console", listing.LISTED_FOR),
     ):
         with database.transaction() as session:
             last = make.NOW + kept_for

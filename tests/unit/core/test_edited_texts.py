@@ -14,7 +14,7 @@ from preference_center.store import Database
 from tests.support import make
 
 ENGLISH = ("Thank you.",)
-GERMAN = Place("de", "a" * 32)
+GERMAN = Place("de", "a" * 32, ENGLISH)
 NUMBER = 8
 
 
@@ -29,7 +29,7 @@ def editor(database: Database) -> UUID:
 
 def publish(database: Database, editor: UUID, text: str, place: Place = GERMAN) -> None:
     with database.transaction() as session:
-        edited_texts.save_draft(session, place, ENGLISH, (text,), by=editor, now=make.NOW)
+        edited_texts.save_draft(session, place, (text,), by=editor, now=make.NOW)
         session.flush()
         draft = edited_texts.history(session, place).draft
         assert draft is not None
@@ -41,8 +41,8 @@ def test_only_newer_publications_are_read_oldest_first(database: Database, edito
     publish(database, editor, "Danke!")
     publish(database, editor, "Vielen Dank!")
     with database.transaction() as session:
-        edited_texts.save_draft(session, GERMAN, ENGLISH, ("Entwurf",), by=editor, now=make.NOW)
-        edited_texts.restore(session, GERMAN, ENGLISH, None, by=editor, now=make.NOW)
+        edited_texts.save_draft(session, GERMAN, ("Entwurf",), by=editor, now=make.NOW)
+        edited_texts.restore(session, GERMAN, None, by=editor, now=make.NOW)
     assert edited_texts.newer(database, 1) == [
         (2, "de", ENGLISH, ("Vielen Dank!",)),
         (3, "de", ENGLISH, ()),
@@ -52,7 +52,7 @@ def test_only_newer_publications_are_read_oldest_first(database: Database, edito
 def test_publications_at_the_same_time_have_different_numbers(
     database: Database, editor: UUID
 ) -> None:
-    places = [Place("de", f"{number:032}") for number in range(NUMBER)]
+    places = [Place("de", f"{number:032}", ENGLISH) for number in range(NUMBER)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda place: publish(database, editor, "Danke!", place), places))
     published = edited_texts.newer(database, 0)
@@ -61,9 +61,9 @@ def test_publications_at_the_same_time_have_different_numbers(
 
 def test_a_version_of_another_text_is_not_put_back(database: Database, editor: UUID) -> None:
     publish(database, editor, "Danke!")
-    other = Place("de", "b" * 32)
+    other = Place("de", "b" * 32, ENGLISH)
     with pytest.raises(EditRefusal), database.transaction() as session:
-        edited_texts.restore(session, other, ENGLISH, 1, by=editor, now=make.NOW)
+        edited_texts.restore(session, other, 1, by=editor, now=make.NOW)
 
 
 def test_nothing_is_read_before_the_keys_are_checked_or_without_the_database() -> None:

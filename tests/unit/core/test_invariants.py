@@ -286,7 +286,7 @@ def _check_ledger(session: Session, person: Subscriber) -> None:
 
 @given(steps=STEPS)
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_all_channels_agree_after_any_sequence_of_changes(
     database: Database, steps: list[tuple[Any, ...]]

@@ -90,7 +90,8 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"status": Standing.SUPPRESSED}, {"hal"}),
     ({"topic": "weekly-news", "frequency": Frequency.WEEKLY}, {"bob"}),
     ({"frequency": Frequency.WEEKLY}, {"bob"}),
-    ({"topic": "town", "frequency": Frequency.EVERY}, ALL - {"ian"}),
+    ({"topic": "weekly-news", "frequency": Frequency.EVERY}, {"ada"}),  # The others left it.
+    ({"topic": "town", "frequency": Frequency.EVERY}, {"ada", "bob", "eve", "fay"}),
     ({"reason": ReasonCode.TOO_MANY}, {"eve"}),
     ({"topic": "weekly-news", "reason": ReasonCode.TOO_MANY}, {"eve"}),
     ({"topic": "town", "reason": ReasonCode.TOO_MANY}, set()),

@@ -179,7 +179,7 @@ class _Person:
 
 @given(steps=STEPS)
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_person_gets_what_they_have_asked_for_last(
     database: Database, steps: list[tuple[Any, ...]]

@@ -548,7 +548,7 @@ def _apply_all(database: Database, since: datetime, steps: list[tuple[Any, ...]]
 @pytest.mark.integration
 @given(earlier=STEPS, lost=STEPS, reverse=st.booleans())
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_replay_ends_everything_that_had_ended(
     filled: Database, earlier: list[Any], lost: list[Any], reverse: bool

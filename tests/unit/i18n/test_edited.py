@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from preference_center.i18n import Languages
+from preference_center.i18n.brand import ACCENT, LOGO, NO_LANGUAGE
 from preference_center.i18n.catalogue import Forms
 from preference_center.i18n.edited import GOODBYE_NOTE, Message, plural_examples, tidy
 from preference_center.i18n.languages import MAX_EARLIER, SECONDS_BETWEEN_LOOKS
@@ -16,6 +17,7 @@ DAYS = ("%(count)s day", "%(count)s days")
 PAGE = (
     "{% trans name=name %}Hello, {{ name }}.{% endtrans %}"
     "{% trans count=n %}{{ count }} day{% pluralize %}{{ count }} days{% endtrans %}"
+    "|{{ accent.button if accent is defined }}{{ brand_logo }}"
     '|{{ goodbye_notes.get(lang) or goodbye_notes.get("", "") }}'
 )
 HELLO = ("Hello, %(name)s.",)
@@ -52,7 +54,7 @@ def languages(tmp_path: Path, published: Published) -> Languages:
     return Languages(
         ("en", "de"),
         [tmp_path],
-        {"goodbye_notes": {"": "Bye"}},
+        {"goodbye_notes": {"": "Bye"}, "brand_logo": "logo"},
         overrides=tmp_path,
         newer=published.newer,
         seconds=lambda: published.seconds,
@@ -134,6 +136,21 @@ def test_the_goodbye_note_is_replaced_left_out_and_put_back(
         assert shown(languages).endswith(f"|{note}")
         assert shown(languages, "en").endswith("|Bye")
         assert languages.current("de", GOODBYE_NOTE) == (forms or ("Bye",))
+
+
+def test_the_brand_is_replaced_in_all_languages_and_put_back(
+    languages: Languages, published: Published
+) -> None:
+    for colour, logo, expected in (
+        (("#ffcc00",), (), "|#ffcc00logo|"),
+        (("#ffcc00",), ("",), "|#ffcc00|"),
+        ((), (), "|logo|"),
+    ):
+        published.add(NO_LANGUAGE, ACCENT, *colour)
+        published.add(NO_LANGUAGE, LOGO, *logo)
+        published.seconds += SECONDS_BETWEEN_LOOKS
+        for code, ending in (("de", "html"), ("en", "txt")):
+            assert expected in shown(languages, code, ending)
 
 
 def test_a_text_that_no_longer_fits_is_left_out(languages: Languages, published: Published) -> None:

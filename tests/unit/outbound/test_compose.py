@@ -101,7 +101,7 @@ def notice_bytes(
         "undo_url": UNDO,
         "preferences_url": PREFERENCES,
     }
-    content = EmailContent(to, locale, "change_notice", values)
+    content = EmailContent(to, locale, "mail/change_notice", values)
     headers = Headers(settings.brand_name, "letters@example.org", settings.reply_to, "a1", make.NOW)
     return compose(languages, content, headers).as_bytes()
 

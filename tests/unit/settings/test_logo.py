@@ -6,7 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from preference_center.settings.logo import MAX_BYTES, logo_url
+from preference_center.settings.logo import MAX_BYTES, logo_of
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
 XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -23,7 +23,7 @@ def read(folder: Path, content: str | bytes) -> str:
     """Return the data: URL of a file with this content; its name says nothing of it."""
     path = folder / "logo"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return logo_url(path)
+    return logo_of(path)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_file_may_have_as_many_bytes_as_the_documentation_says(tmp_path: Path)
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing", tmp_path, tmp_path / ("x" * 300)):
         with pytest.raises(ValueError, match=r"^cannot be read"):
-            logo_url(path)
+            logo_of(path)

@@ -218,6 +218,7 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("ALTERNATIVE_LINKS", "Blog=javascript:alert(1)"),
         ("ALTERNATIVE_LINKS", "=https://example.org"),
         ("OVERRIDES_DIR", "/no/such/folder"),
+        ("EXPORTS_DIR", "/no/such/folder"),
         ("ONE_CLICK_SCOPE", "everything"),
         ("HSTS_SCOPE", "yes"),
         ("CONFIRMATIONS", "page,carrier-pigeon"),

@@ -201,7 +201,7 @@ def test_the_wording_of_an_undo_is_recorded_in_its_language(site: Site) -> None:
         make.set_details(session, locale="en")
     site.press(site.page(unsubscribe(site)), "Undo")
     (wording,) = site.rows()["wordings"]
-    assert "Puts everything back as it was." in str(wording)
+    assert wording[1] == "Undo"
 
 
 def test_a_receipt_cannot_undo_another_subscribers_change(site: Site) -> None:

@@ -12,7 +12,7 @@ from tests.support.site import Site, confirm, link
 from tests.support.web_fixtures import SiteMaker
 
 YES = "Yes, send me Science"
-UNDO = "Undo: Puts everything back as it was."
+UNDO = "Undo"
 CHANGED = "The text of this page has changed since you opened it."
 UNDO_FILE = "templates/subscriber/undo_wording.txt"
 # A file of an operator's own that says what the button of the page says.

@@ -16,9 +16,11 @@ def upgrade() -> None:
     _create_staff_passkeys()
     _create_staff_challenges()
     _create_staff_sessions()
+    _create_staff_alarms()
     _create_staff_audit()
     _create_staff_audit_head()
     _create_console_jobs()
+    _create_saved_exports()
     _create_console_chunks()
     _create_console_downloads()
     _create_staff_notes()
@@ -51,6 +53,8 @@ def _create_staff() -> None:
         sa.Column("removed_at", TIME, nullable=True),
         sa.Column("issuer", sa.Text(), nullable=True),
         sa.Column("subject", sa.String(length=255), nullable=True),
+        sa.Column("figures_at", TIME, nullable=True),
+        sa.Column("alerts_at", TIME, nullable=True),
         _one_of("staff", "role", "viewer", "support", "marketer", "admin"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("email", name=op.f("uq_staff_email")),
@@ -109,6 +113,17 @@ def _create_staff_sessions() -> None:
     _index("staff_sessions", "staff_id")
 
 
+def _create_staff_alarms() -> None:
+    op.create_table(
+        "staff_alarms",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("noticed_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("name", "topic", "campaign", name=op.f("pk_staff_alarms")),
+    )
+
+
 def _create_staff_audit() -> None:
     op.create_table(
         "staff_audit",
@@ -155,6 +170,7 @@ def _create_console_jobs() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lease", sa.Uuid(), nullable=True),
         sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("saved_id", sa.Uuid(), nullable=True),
         _one_of("console_jobs", "kind", "export", "preview", "import"),
         _one_of("console_jobs", "state", "waiting", "running", "done", "failed", "cancelled"),
         _of_staff("console_jobs"),
@@ -162,6 +178,20 @@ def _create_console_jobs() -> None:
     )
     for column in ("state", "created_at"):
         _index("console_jobs", column)
+
+
+def _create_saved_exports() -> None:
+    op.create_table(
+        "saved_exports",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("options", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("queued_at", TIME, nullable=False),
+        _of_staff("saved_exports"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_exports")),
+    )
 
 
 def _create_console_chunks() -> None:

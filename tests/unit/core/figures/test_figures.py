@@ -233,11 +233,17 @@ def test_who_asked_for_less_is_followed(database: Database) -> None:
             make.reduce(session, Pause.TWO_WEEKS, email, at=asked + DAY)
             if days is not None:
                 _leave(session, email, asked + days * DAY)
+        make.subscriber(session, "eve@example.org")
+        make.reduce(session, Frequency.MONTHLY, "eve@example.org", at=asked)
+        for days in (5, 6):  # She undoes both, and is still here.
+            at = asked + days * DAY
+            left = make.unsubscribe(session, "eve@example.org", at=at)
+            make.undo(session, left.first_seq, left.last_seq, "eve@example.org", at=at)
         make.subscriber(session, "dan@example.org")
         make.reduce(session, Frequency.MONTHLY, "dan@example.org", at=make.NOW - 20 * DAY)
     with database.reading() as session:
         found = [(each.days, each.asked, each.stayed) for each in kept.load(session, make.NOW)]
-    assert found == [(30, 3, 2), (90, 0, 0)]
+    assert found == [(30, 4, 3), (90, 0, 0)]
 
 
 def _checked(database: Database) -> dict[CheckName, Check]:

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from preference_center.core.console_jobs import jobs
-from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs import jobs, listing
+from preference_center.core.console_jobs.listing import Job
 from preference_center.core.staff import members
 from preference_center.core.staff_vocab import JobKind, JobState, StaffRole
 from preference_center.data.jobs import exporting, runner
@@ -36,7 +36,7 @@ def run(database: Database, stop: Event | None = None) -> None:
 
 def job(database: Database, job_id: UUID) -> Job:
     with database.reading() as session:
-        return jobs.find(session, job_id, tuple(JobKind), make.NOW)
+        return listing.find(session, job_id, tuple(JobKind), make.NOW)
 
 
 def failing(error: Exception) -> Callable[..., dict[str, Any]]:
@@ -92,9 +92,11 @@ def test_a_cancelled_job_stops_soon(
 ) -> None:
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.01)
 
-    def work_for_long(_database: Any, _leased: Any, _path: Any, advance: Any) -> dict[str, Any]:
+    def work_for_long(
+        _database: Any, _leased: Any, _path: Any, advance: Any, _zone: Any
+    ) -> dict[str, Any]:
         with database.transaction() as session:
-            found = jobs.find(session, export, jobs.EXPORTS, make.NOW)
+            found = listing.find(session, export, jobs.EXPORTS, make.NOW)
             jobs.cancel(session, export, jobs.EXPORTS, found.staff_id, make.NOW)
         for _ in range(1000):
             Event().wait(0.01)

@@ -77,7 +77,8 @@ def test_a_file_of_mailchimp_is_previewed_and_then_imported(site: Site, marketer
     assert "Nothing has changed yet" in preview
     assert "The file is from Mailchimp" in preview
     assert "What a file of Mailchimp cannot say" in preview
-    assert "Started 1 subscriptions that begin" in preview
+    assert "which begins “subscribed_”." in preview
+    assert "Added 1 subscriptions" in preview
     assert "cleo@example.org" not in preview
     assert site.subscriber("cleo@example.org") is None
     assert marketer.press(marketer.page(path), "Import now").status_code == 303
@@ -131,7 +132,7 @@ def test_a_file_that_cannot_be_read_can_be_read_in_another_way(marketer: Console
     )
     assert answer.status_code == 303, answer.text
     run_jobs(marketer.site)
-    assert "Started 1" in text_of(marketer, path)
+    assert "Added 1" in text_of(marketer, path)
 
 
 def test_unknown_words_and_topics_are_offered_to_be_mapped(marketer: Console) -> None:

@@ -51,6 +51,17 @@ def test_people_are_listed_with_their_count_and_a_way_to_their_page(console: Con
     assert console.actions()[-1] == (AuditAction.LIST_READ, None)
 
 
+def test_filters_are_offered_in_words(console: Console) -> None:
+    page = site_page(console, "")
+    for value, text in (
+        ("product-news", "Product news"),
+        ("weekly", "at most once a week"),
+        ("suppressed", "address stopped"),
+        ("too_many", "Too many emails"),
+    ):
+        assert f'<option value="{value}">{text}</option>' in page
+
+
 def test_without_filters_no_address_is_shown(console: Console) -> None:
     assert "ada@example.org" not in site_page(console, "")
     assert AuditAction.LIST_READ not in {action for action, _ in console.actions()}

@@ -182,6 +182,9 @@ def test_an_address_is_recorded_only_with_its_own_id(console: Console) -> None:
 def test_a_corrected_address_links_both_histories(console: Console) -> None:
     said = press(console, "Link the addresses", email=f" {NEW.upper()} ", note="knew the order")
     assert "Linked." in said
+    linked_page = console.page(f"{PAGE}?said=linked")
+    to_new = linked_page.links["Go to the new address, to start topics there"]
+    assert to_new == f"/console/people/{make.id_of(NEW)}"
     assert "The newer address" in said
     newer = console.page(f"/console/people/{make.id_of(NEW)}")
     assert newer.links["The older address"] == PAGE

@@ -34,10 +34,14 @@ def test_a_topic_is_added_described_and_published(
     console: Console, audited: list[dict[str, Any]]
 ) -> None:
     added = console.post(f"{TOPICS}/add", slug="offers", name="Offers", visibility="hidden")
-    assert (added.status_code, added.location) == (303, f"{TOPICS}/offers")
+    assert (added.status_code, added.location) == (303, f"{TOPICS}/offers?said=added")
+    assert "Pages do not offer it until it is published" in console.get(added.location).text
     german = {"locale": "de", "name": "Angebote", "description": "Jeden Freitag."}
-    assert console.post(f"{TOPICS}/offers/describe", **german).status_code == 303
-    assert "Angebote" in console.get(f"{TOPICS}/offers").text
+    described = console.post(f"{TOPICS}/offers/describe", **german)
+    page = console.get(described.location.partition("#")[0]).text
+    german_form = page.partition('id="in-de"')[2].partition("</form>")[0]
+    assert ("Angebote" in german_form, page.count("Saved.")) == (True, 1)
+    assert "Saved." in german_form
     console.post(f"{TOPICS}/offers/change", visibility="public")
     assert "Offers" in console.site.page(link("preferences")).text
     audited += [

@@ -49,6 +49,11 @@ def marketer(site_with: SiteMaker) -> Console:
     return Console(site, "marketer")
 
 
+def test_each_place_of_texts_has_a_name(marketer: Console) -> None:
+    page = marketer.get("/console/wording").text
+    assert re.findall(r">(?:[a-z_]+/[a-z_ ]+)<", page) == []
+
+
 def goodbye(site: Site, language: str = "de") -> str:
     """Return the page after unsubscribing."""
     return site.get(f"{receipt(3)}?lang={language}").text
@@ -86,8 +91,8 @@ def test_a_goodbye_sentence_is_changed_seen_and_put_back(marketer: Console) -> N
     assert STANDARD in goodbye(site)
     marketer.post(f"{path}/restore", publication="1")
     assert SHOWN in goodbye(site)
-    published = [each for each, _ in marketer.actions() if each is AuditAction.TEXT_PUBLISHED]
-    assert len(published) == 3
+    edited = [AuditAction.TEXT_DRAFTED, *3 * [AuditAction.TEXT_PUBLISHED]]
+    assert [each for each, _ in marketer.actions()[1:]] == edited
 
 
 def test_the_goodbye_note_is_edited_too_and_can_be_left_out(marketer: Console) -> None:
@@ -102,13 +107,14 @@ def test_the_goodbye_note_is_edited_too_and_can_be_left_out(marketer: Console) -
 
 
 def test_the_ledger_keeps_the_text_that_was_shown_before_a_publication(marketer: Console) -> None:
-    site, english = marketer.site, "Undo: Puts everything back as it was."
+    site, english = marketer.site, "Undo"
     page = site.page(f"{receipt(3)}?lang=de")
     publish(marketer, text_of(english), "Zurück!")
+    assert site.page(f"{receipt(3)}?lang=de").buttons[0] == "Zurück!"
     site.press(page, "Rückgängig machen")
     ((digest, text),) = site.rows()["wordings"]
     assert digest.hex() == page.wording
-    assert text == "Rückgängig machen: Damit ist alles wieder wie vorher."
+    assert text == "Rückgängig machen"
 
 
 @pytest.mark.every_engine
@@ -192,8 +198,11 @@ def test_only_the_draft_that_was_seen_is_published(marketer: Console) -> None:
     refused = marketer.post(f"{path}/publish", draft=seen)
     assert (refused.status_code, "look at it again" in refused.text) == (422, True)
     assert STANDARD in goodbye(marketer.site)
-    marketer.post(f"{path}/discard")
+    before = len(marketer.actions())
+    for _ in range(2):  # The second one changes nothing.
+        marketer.post(f"{path}/discard")
     assert 'name="draft"' not in marketer.get(path).text
+    assert len(marketer.actions()) == before + 1
 
 
 def test_a_preview_runs_nothing_and_leads_nowhere(site_with: SiteMaker) -> None:
@@ -221,6 +230,11 @@ def test_a_test_email_has_the_draft_and_goes_to_the_member_only(site_with: SiteM
     (email,) = server.emails
     assert (email.sender, email.recipients) == ("bounces@example.org", ["marketer@example.org"])
     assert "Moin!" in mailer.plain(email.message)
+    assert [each for each, _ in console.actions()[1:]] == [
+        AuditAction.TEXT_DRAFTED,
+        AuditAction.TEST_SENT,
+    ]
+    assert "@" not in str(site.rows()["staff_audit"][-1])
 
 
 def test_without_smtp_no_test_email_is_sent(marketer: Console) -> None:
