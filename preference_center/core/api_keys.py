@@ -21,6 +21,7 @@ from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.store.tables import ApiKeyRow
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_SECRET_BYTES = 32
 _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
 _PREFIX_LENGTH = 12  # the kind and four characters
 MAX_NAME_LENGTH = 100
@@ -52,9 +53,13 @@ def create(
     scopes: Collection[ApiScope],
     now: datetime,
     expires_at: datetime | None = None,
+    secret: bytes | None = None,
 ) -> tuple[ApiKey, str]:
-    """Record a new key, and return it with its text, which cannot be read again."""
-    text = new_text(kind)
+    """Record a new key, and return it with its text, which cannot be read again.
+
+    The text is that of `new_text`.
+    """
+    text = new_text(kind, secret)
     row = ApiKeyRow(
         id=uuid4(),
         name=name,
@@ -70,9 +75,10 @@ def create(
     return _key(row), text
 
 
-def new_text(kind: ApiKeyKind) -> str:
-    """Return the text of a new key."""
-    body = f"pc_{kind}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
+def new_text(kind: ApiKeyKind, secret: bytes | None = None) -> str:
+    """Return the text of a new key, of 32 secret bytes, by default random ones."""
+    number = int.from_bytes(secret or secrets.token_bytes(_SECRET_BYTES))
+    body = f"pc_{kind}_{_base62(number, _SECRET_LENGTH)}"
     return body + _checksum(body)
 
 

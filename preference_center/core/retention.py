@@ -21,7 +21,7 @@ from preference_center.core.console_jobs import files, listing
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.lists import frozen
 from preference_center.core.reasons import week_of
-from preference_center.core.staff import audit, sessions
+from preference_center.core.staff import audit, forms, sessions
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
 from preference_center.store.tables import (
@@ -45,6 +45,7 @@ from preference_center.store.tables import (
     Reason,
     SignUpHour,
     SignUpRow,
+    StaffForm,
     StaffInvitation,
     StaffSession,
     UnacknowledgedErasure,
@@ -271,6 +272,7 @@ STEPS = (
         StaffInvitation,
         lambda _keep, now: StaffInvitation.expires_at <= now,
     ),
+    _deletion("sent forms of staff", StaffForm, lambda _keep, now: forms.is_expired(now)),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
     Step(
         "addresses of erased subscribers",

@@ -109,7 +109,9 @@ class AuditAction(StrEnum):
         return self in _READING
 
 
-_READING = (AuditAction.PERSON_READ, AuditAction.PERSON_EXPORTED)
+# Pages with data of several people.
+OF_PAGES = (AuditAction.COMPLAINTS_READ, AuditAction.NOTES_READ, AuditAction.LIST_READ)
+_READING = (AuditAction.PERSON_READ, AuditAction.PERSON_EXPORTED, *OF_PAGES)
 
 
 class Channel(StrEnum):

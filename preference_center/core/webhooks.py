@@ -53,9 +53,15 @@ class Webhook:
 
 
 def add(
-    session: Session, url: str, event_names: Collection[EventName], now: datetime
+    session: Session,
+    url: str,
+    event_names: Collection[EventName],
+    now: datetime,
+    secret: bytes | None = None,
 ) -> tuple[Webhook, str]:
     """Record a webhook for the events from now on, and return it with its secret.
+
+    That is one of `new_secret`.
 
     Raises:
         WebhookRefusal: there is one with this URL, or there are too many.
@@ -73,16 +79,16 @@ def add(
         state=WebhookState.ACTIVE,
         position=feed.last_position(session),
     )
-    secret = new_secret()
-    _store(session, row, [(secret, None)])
+    text = new_secret(secret)
+    _store(session, row, [(text, None)])
     session.add(row)
     session.flush()
-    return _webhook(row, 0, None, 0, None), secret
+    return _webhook(row, 0, None, 0, None), text
 
 
-def new_secret() -> str:
-    """Return a new secret in the format of Standard Webhooks."""
-    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+def new_secret(secret: bytes | None = None) -> str:
+    """Return 32 secret bytes, by default random ones, in the format of Standard Webhooks."""
+    return f"whsec_{b64encode(secret or secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 def list_all(session: Session) -> list[Webhook]:
@@ -128,19 +134,21 @@ def remove(session: Session, webhook_id: UUID) -> None:
     session.flush()
 
 
-def rotate_secret(session: Session, webhook_id: UUID, now: datetime) -> str:
-    """Give a webhook a new secret, and return it. Those before sign for a day longer.
+def rotate_secret(
+    session: Session, webhook_id: UUID, now: datetime, secret: bytes | None = None
+) -> str:
+    """Give a webhook a secret of `new_secret`, and return it. Those before sign for a day longer.
 
     Raises:
         UnknownWebhookError: there is no such webhook.
     """
-    row, secret = lock(session, webhook_id), new_secret()
+    row, text = lock(session, webhook_id), new_secret(secret)
     ends = now + OLD_SECRET_SIGNS_FOR
     old: list[_Secret] = []
     with suppress(UndecipherableError):
         old = [(each, until or ends) for each, until in _secrets(session, row)]
-    _store(session, row, [(secret, None), *old][:MAX_SECRETS])
-    return secret
+    _store(session, row, [(text, None), *old][:MAX_SECRETS])
+    return text
 
 
 def secrets_of(session: Session, row: WebhookRow, now: datetime) -> list[str]:

@@ -12,6 +12,7 @@ from preference_center.links.minter import Minter
 from preference_center.settings.checks import header_address
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent
 from preference_center.settings.reader import LANGUAGES, SettingsReader
+from preference_center.settings.shown import Shown
 from preference_center.util.networks import Network
 
 # Frequency caps count claims. The margin is for a sender that is late.
@@ -22,10 +23,10 @@ _MIN_CLAIM_DAYS = max(each.interval for each in Frequency).days + 4
 class LinkSettings:
     """The settings for minting links, which are all that a sender's own machine needs."""
 
-    public_url: str
+    public_url: Shown[str]
     link_keys: tuple[str, ...]
     identity_key: str
-    inbound_domain: str | None = None
+    inbound_domain: Shown[str | None] = None
 
     def minter(self) -> Minter:
         """Return the minter of this installation's links."""
@@ -54,62 +55,65 @@ class OidcSettings:
 class Settings(LinkSettings):
     """The settings of the server, the worker and the commands.
 
-    A command that does not use a kind of keys gets none: `()` or "".
+    A command that does not use a kind of keys gets none: `()` or "". The console shows only what is
+    `Shown`.
     """
 
     database_url: str
     server_keys: tuple[str, ...]
     smtp_url: str | None = None
-    mail_from: str | None = None
-    mail_from_name: str = ""
-    envelope_from: str = ""
-    brand_name: str = ""
-    brand_accent: Accent = DEFAULT_ACCENT
+    mail_from: Shown[str | None] = None
+    mail_from_name: Shown[str] = ""
+    envelope_from: Shown[str] = ""
+    brand_name: Shown[str] = ""
+    brand_accent: Shown[Accent] = DEFAULT_ACCENT
     brand_logo: str = ""  # a data: URL
-    home_url: str = ""
-    goodbye_notes: Mapping[str, str] = field(default_factory=dict)  # by language; "" is any other
-    account_messages: bool = False
-    postal_address: str = ""
-    contact: str = ""
-    privacy_url: str = ""
-    accessibility_authorities: tuple[tuple[str, str], ...] = ()
-    accessibility_limits: Mapping[str, str] = field(default_factory=dict)  # as goodbye_notes
-    accessibility_reviewed: date | None = None
-    sign_up_url: str = ""
-    sign_up_origins: tuple[str, ...] = ()
+    home_url: Shown[str] = ""
+    goodbye_notes: Shown[Mapping[str, str]] = field(
+        default_factory=dict
+    )  # by language; "" is any other
+    account_messages: Shown[bool] = False
+    postal_address: Shown[str] = ""
+    contact: Shown[str] = ""
+    privacy_url: Shown[str] = ""
+    accessibility_authorities: Shown[tuple[tuple[str, str], ...]] = ()
+    accessibility_limits: Shown[Mapping[str, str]] = field(default_factory=dict)  # as goodbye_notes
+    accessibility_reviewed: Shown[date | None] = None
+    sign_up_url: Shown[str] = ""
+    sign_up_origins: Shown[tuple[str, ...]] = ()
     secret_key: str = ""
-    console_origin: str = ""
+    console_origin: Shown[str] = ""
     oidc: "OidcSettings | None" = None
-    sign_up_hourly_limit: int = 500
-    alternative_links: tuple[tuple[str, str], ...] = ()
-    overrides_dir: Path | None = None
-    spool_dir: Path | None = None
-    exports_dir: Path | None = None
-    one_click_scope: Scope = Scope.TOPIC
-    confirmations: frozenset[str] = frozenset(OWN_SOURCES)
-    confirmation_delay: timedelta = timedelta(minutes=2)
-    languages: tuple[str, ...] = tuple(LANGUAGES)
-    time_zone: tzinfo = UTC
-    trusted_proxies: int = 0
+    sign_up_hourly_limit: Shown[int] = 500
+    alternative_links: Shown[tuple[tuple[str, str], ...]] = ()
+    overrides_dir: Shown[Path | None] = None
+    spool_dir: Shown[Path | None] = None
+    exports_dir: Shown[Path | None] = None
+    one_click_scope: Shown[Scope] = Scope.TOPIC
+    confirmations: Shown[frozenset[str]] = frozenset(OWN_SOURCES)
+    confirmation_delay: Shown[timedelta] = timedelta(minutes=2)
+    languages: Shown[tuple[str, ...]] = tuple(LANGUAGES)
+    time_zone: Shown[tzinfo] = UTC
+    trusted_proxies: Shown[int] = 0
     metrics_token: str = ""
-    webhook_private_networks: tuple[Network, ...] = ()
-    alerts_to: str | None = None
-    hsts_scope: str = "host"
-    complaint_reporters: tuple[str, ...] = ()
-    ses_sns_topic_arns: tuple[str, ...] = ()
-    sendgrid_webhook_public_key: str = ""
+    webhook_private_networks: Shown[tuple[Network, ...]] = ()
+    alerts_to: Shown[str | None] = None
+    hsts_scope: Shown[str] = "host"
+    complaint_reporters: Shown[tuple[str, ...]] = ()
+    ses_sns_topic_arns: Shown[tuple[str, ...]] = ()
+    sendgrid_webhook_public_key: Shown[str] = ""
     postmark_webhook_credentials: str = ""
     mailgun_webhook_signing_key: str = ""
     imap_url: str | None = None
-    outbox_retention: timedelta = timedelta(days=30)
-    claim_retention: timedelta = timedelta(days=396)
-    reason_identity_retention: timedelta = timedelta(days=90)
-    reason_text_retention: timedelta = timedelta(days=365)
-    quarantine_retention: timedelta = timedelta(days=14)
-    dedup_retention: timedelta = timedelta(days=14)
-    domain_count_retention: timedelta = timedelta(days=14)
-    data_complaint_retention: timedelta = timedelta(days=730)
-    audit_retention: timedelta = timedelta(days=730)
+    outbox_retention: Shown[timedelta] = timedelta(days=30)
+    claim_retention: Shown[timedelta] = timedelta(days=396)
+    reason_identity_retention: Shown[timedelta] = timedelta(days=90)
+    reason_text_retention: Shown[timedelta] = timedelta(days=365)
+    quarantine_retention: Shown[timedelta] = timedelta(days=14)
+    dedup_retention: Shown[timedelta] = timedelta(days=14)
+    domain_count_retention: Shown[timedelta] = timedelta(days=14)
+    data_complaint_retention: Shown[timedelta] = timedelta(days=730)
+    audit_retention: Shown[timedelta] = timedelta(days=730)
 
     def notice_delay(self, source: Source) -> timedelta | None:
         """Return how long a change notice waits for further changes, or None if none is sent."""

@@ -18,7 +18,7 @@ from preference_center.core.console_jobs import files, jobs, saved
 from preference_center.core.figures import day_notes
 from preference_center.core.lists import frozen
 from preference_center.core.lists.choice import Choice
-from preference_center.core.staff import audit, members, passkeys, sessions
+from preference_center.core.staff import audit, forms, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
@@ -111,7 +111,9 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
     place = edited_texts.Place("de", "0" * 32, ("Undo",))
     edited_texts.restore(session, place, None, by=member.id, now=now)
-    frozen.freeze(session, ListFilter(), Choice(Scope.ALL, None), "Why", member.id, now, UTC)
+    choice = Choice(Scope.ALL, None)
+    frozen.freeze(session, uuid4(), ListFilter(), choice, "Why", member.id, now, UTC)
+    forms.record(session, b"form", member.id, now)
     saved.save(session, member.id, {"what": "ledger", "output": "csv"}, "Why", now)
     session.add(StaffAlarm(name="spike", topic="weekly-news", campaign="offer", noticed_at=now))
     session.flush()

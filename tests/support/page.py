@@ -203,7 +203,8 @@ class Page:
 
 
 def _records_a_wording(form: Element) -> bool:
-    return urlsplit(form.get("action", "")).path.endswith(("/join", "/undo"))
+    path = urlsplit(form.get("action", "")).path
+    return path.endswith(("/join", "/undo")) and not path.startswith("/console/")
 
 
 def _sent(field: Element) -> list[str]:

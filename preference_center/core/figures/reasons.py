@@ -15,7 +15,9 @@ from preference_center.core.figures.rates import ranked
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.core.vocab import OWN_SOURCES, Event, ReasonCode
-from preference_center.store import figure_queries
+from preference_center.store import encryption, figure_queries
+from preference_center.store.encryption import UndecipherableError
+from preference_center.store.figure_queries import NotePlace
 
 NOTES = 50  # on one page
 
@@ -109,14 +111,26 @@ def read_notes(
 
     `after` is where the page before ended. Notes may name persons, so reading them is an action.
     """
-    begin = figure_queries.NotePlace.read(after)
+    begin = _place(session, after)
     query = figure_queries.notes(period.since, wanted.topic, wanted.code, begin, NOTES + 1)
     found = session.execute(query).all()
-    audit.record(session, by, AuditAction.NOTES_READ, period.now, details=_details(period, wanted))
+    people = [row.id for row in found[:NOTES] if row.seq]  # Others no longer have a subscriber.
+    details = _details(period, wanted)
+    audit.record_views(session, by, AuditAction.NOTES_READ, period.now, people, details)
     shown = [Note(row.week, row.topic or "", row.code, row.note) for row in found[:NOTES]]
     last = found[NOTES - 1] if len(found) > NOTES else None
-    following = str(figure_queries.NotePlace(last.week, last.id, last.seq)) if last else None
-    return NotePage(shown, following, topics.names(session))
+    following = NotePlace(last.week, last.id, last.seq) if last else None
+    # Encrypted, because it names the subscriber who wrote the last note.
+    hidden = encryption.encrypt(session, str(following)) if following else None
+    return NotePage(shown, hidden, topics.names(session))
+
+
+def _place(session: Session, after: str | None) -> NotePlace | None:
+    """Return where a page begins, or None, also if `after` says no place."""
+    try:
+        return NotePlace.read(encryption.decrypt(session, after or ""))
+    except UndecipherableError:
+        return None
 
 
 def _details(period: Period, wanted: NoteFilter) -> dict[str, Any]:

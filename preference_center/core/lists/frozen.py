@@ -2,16 +2,18 @@
 
 A list is stored when it is previewed, so what is made cannot reach more people than were shown. It
 is made in steps of one transaction each, which record how far it is with what they change. So a
-step that is cut short has done nothing, and any process can take the next one.
+step that is cut short has done nothing, and any process can take the next one. A worker leases a
+list before each step, so that a step that fails, or ends the worker, holds up no other list. After
+MAX_ATTEMPTS the list is stopped, with its failure, until a member tries again or undoes it.
 """
 
 import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from json import dumps
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import subscriptions, topics, work
@@ -32,6 +34,9 @@ STEP = 1000  # people of a transaction
 MAX_NOTE_LENGTH = 500  # characters
 PREVIEW_LIFETIME = timedelta(days=1)
 KEPT_FOR = timedelta(days=30)  # Undo is possible as long.
+LEASE_DURATION = timedelta(seconds=60)
+MAX_ATTEMPTS = 3
+_ENDED = f"a step was begun {MAX_ATTEMPTS} times and never ended; the log of the worker may say why"
 _WORKING = [each for each in ListState if each.is_working]
 _ID_BYTES = 16
 
@@ -52,14 +57,15 @@ def choose(session: Session, what: What, topic: str | None, now: datetime, zone:
 
 def freeze(
     session: Session,
+    list_id: UUID,
     wanted: ListFilter,
     choice: Choice,
     note: str,
     by: UUID,
     now: datetime,
     zone: tzinfo,
-) -> UUID:
-    """Store the people of a list with a choice for them, and return the list's id.
+) -> None:
+    """Store the people of a list with a choice for them.
 
     No person is changed. The first step counts whom the choice would change, as do further ones.
 
@@ -73,7 +79,7 @@ def freeze(
     if len(ids) > MAX_PEOPLE:
         raise ListRefusal(f"a change is for up to {MAX_PEOPLE:,} people; narrow the filters")
     row = FrozenListRow(
-        id=uuid4(),
+        id=list_id,
         staff_id=by,
         created_at=now,
         filters=dumps(wanted.plain()),
@@ -83,6 +89,7 @@ def freeze(
         note=note,
         state=ListState.COUNTING,
         people=len(ids),
+        attempts=0,
         **dict.fromkeys(("expected", "position", "changed", "restored", "skipped"), 0),
     )
     session.add(row)
@@ -90,11 +97,10 @@ def freeze(
     _store(session, row, ids)
     _record(session, row, AuditAction.LIST_PREVIEWED, by, now)
     _advance(session, row, now)
-    return row.id
 
 
 def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
-    """Begin to make the change of a previewed list, with its first step, once.
+    """Begin to make the change of a previewed list, with its first step, once; or try again.
 
     Raises:
         ListRefusal: there is no such list, or its preview is not complete or older than a day.
@@ -102,6 +108,8 @@ def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
     row = _locked(session, list_id)
     if row.state is ListState.COUNTING:
         raise ListRefusal("the people whom this would change are still being counted")
+    if row.state is ListState.RUNNING:
+        _try_again(row)
     if row.state is not ListState.PREVIEWED:
         return
     if now - row.created_at > PREVIEW_LIFETIME:
@@ -112,7 +120,9 @@ def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
 
 
 def undo(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
-    """Begin to undo the change of a list, with the first step. Steps not made yet are left out.
+    """Begin to undo the change of a list, with the first step, or try again.
+
+    Steps not made yet are left out.
 
     Raises:
         ListRefusal: there is no such list, or it was not started.
@@ -120,6 +130,7 @@ def undo(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
     row = _locked(session, list_id)
     if row.state in (ListState.COUNTING, ListState.PREVIEWED):
         raise ListRefusal("nothing was changed yet")
+    _try_again(row)
     if row.state in (ListState.UNDOING, ListState.UNDONE):
         return
     row.state = ListState.UNDOING
@@ -127,20 +138,36 @@ def undo(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
     _advance(session, row, now)
 
 
-def is_waiting(session: Session) -> bool:
-    """Return True if a list has a further step."""
-    waiting = select(FrozenListRow.id).where(FrozenListRow.state.in_(_WORKING)).limit(1)
-    return session.scalar(waiting) is not None
+def is_due(session: Session, now: datetime) -> bool:
+    """Return True if `lease` would find a list. Unlike it, this takes no lock."""
+    return session.scalar(select(FrozenListRow.id).where(_due(now)).limit(1)) is not None
 
 
-def advance(session: Session, now: datetime) -> bool:
-    """Make one step of the oldest list that no other process works on; False if there is none."""
-    waiting = select(FrozenListRow).where(FrozenListRow.state.in_(_WORKING))
-    first = waiting.order_by(FrozenListRow.created_at).limit(1)
-    row = session.scalars(first.with_for_update(skip_locked=True)).first()
-    if row is not None:
+def lease(session: Session, now: datetime) -> UUID | None:
+    """Lease the oldest list that has a further step and on which no worker works, or None."""
+    oldest = select(FrozenListRow).where(_due(now)).order_by(FrozenListRow.created_at).limit(1)
+    while (row := session.scalar(oldest.with_for_update(skip_locked=True))) is not None:
+        if row.attempts < MAX_ATTEMPTS:
+            row.attempts, row.leased_until = row.attempts + 1, now + LEASE_DURATION
+            return row.id
+        row.failure = _ENDED
+        session.flush()
+    return None
+
+
+def advance(session: Session, list_id: UUID, now: datetime) -> None:
+    """Make one step of a leased list, if it still has one, and end the lease."""
+    row = _locked(session, list_id)
+    if row.state.is_working and row.failure is None:
         _advance(session, row, now)
-    return row is not None
+    row.attempts, row.leased_until = 0, None
+
+
+def fail(session: Session, list_id: UUID, why: str) -> None:
+    """Record that a step has failed. It is tried again after the lease, MAX_ATTEMPTS in all."""
+    row = _locked(session, list_id)
+    if row.attempts >= MAX_ATTEMPTS:
+        row.failure = why
 
 
 def is_expired(now: datetime) -> ColumnElement[bool]:
@@ -159,6 +186,18 @@ def _store(session: Session, row: FrozenListRow, ids: Sequence[UUID]) -> None:
         packed = b"".join(each.bytes for each in ids[start_at : start_at + STEP])
         session.add(FrozenListChunk(list_id=row.id, number=number, ids=packed, skipped=b""))
     session.flush()
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        FrozenListRow.state.in_(_WORKING),
+        FrozenListRow.failure.is_(None),
+        or_(FrozenListRow.leased_until.is_(None), FrozenListRow.leased_until <= now),
+    )
+
+
+def _try_again(row: FrozenListRow) -> None:
+    row.attempts, row.leased_until, row.failure = 0, None, None
 
 
 def _advance(session: Session, row: FrozenListRow, now: datetime) -> None:

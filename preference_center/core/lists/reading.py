@@ -74,6 +74,7 @@ class FrozenList:
     changed: int
     restored: int
     skipped: int
+    failure: str | None  # Why it was stopped.
     done: int  # How many people's turn has come.
 
     @property
@@ -83,8 +84,8 @@ class FrozenList:
 
     @property
     def is_working(self) -> bool:
-        """Return True while there are further steps."""
-        return self.state.is_working
+        """Return True while there are further steps, and they are made."""
+        return self.state.is_working and self.failure is None
 
     def is_stale(self, now: datetime) -> bool:
         """Return True if the preview is too old to be carried out."""
@@ -99,7 +100,7 @@ def show(
     now: datetime,
     zone: tzinfo,
 ) -> PeoplePage:
-    """Return a page of people from after an id. Who has seen which filters is in the trail.
+    """Return a page of people from after an id. Who has seen whom is in the trail.
 
     The first page has the count.
     """
@@ -110,8 +111,9 @@ def show(
     if after is None:
         some = statement.order_by(None).limit(MAX_PEOPLE + 1).subquery()
         count = session.scalars(select(func.count()).select_from(some)).one()
-    _record_reading(session, by, now, {"filters": wanted.plain(), "after": after and str(after)})
     shown = ids[:PAGE]
+    details = {"filters": wanted.plain(), "after": after and str(after)}
+    audit.record_views(session, by, AuditAction.LIST_READ, now, shown, details)
     more = shown[-1] if len(ids) > PAGE else None
     return PeoplePage(_people(session, shown, now), more, count)
 
@@ -141,7 +143,7 @@ def show_frozen(
     ids = [each for part in packed for each in ids_in(part)]
     shown = ids[start : start + PAGE]
     details = {"list": str(list_id), "from": start, "skipped": skipped}
-    _record_reading(session, by, now, details)
+    audit.record_views(session, by, AuditAction.LIST_READ, now, shown, details)
     more = shown[-1] if len(ids) > start + PAGE else None
     return PeoplePage(_people(session, shown, now), more, len(ids))
 
@@ -191,11 +193,6 @@ def _frozen(row: FrozenListRow, email: str) -> FrozenList:
         changed=row.changed,
         restored=row.restored,
         skipped=row.skipped,
+        failure=row.failure,
         done=min(row.position * STEP, row.people),
     )
-
-
-def _record_reading(
-    session: Session, by: UUID, now: datetime, details: Mapping[str, object]
-) -> None:
-    audit.record(session, by, AuditAction.LIST_READ, now, details=details)

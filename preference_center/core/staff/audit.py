@@ -5,7 +5,7 @@ hash before it and the row. The head is a row of its own, so that a missing end 
 """
 
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,16 +14,18 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from preference_center.core.staff_vocab import AuditAction
+from preference_center.core.staff_vocab import OF_PAGES, AuditAction
 from preference_center.core.vocab import KeyKind
 from preference_center.store import queries, seals
 from preference_center.store.tables import AuditHead, AuditRow, StaffRow
 
 _HEAD = 1  # The key of the one row.
 _BATCH_SIZE = 1000  # rows
+_LEFT_OUT = "(left out)"
+_NO_DETAILS = seals.canonical_json({})
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,33 @@ def record(
 ) -> None:
     """Add a row, in the transaction of what it records.
 
-    `staff_id` is None for the command line. `details` are JSON values without an address.
+    `staff_id` is None for the command line. `details` are JSON values. A text with an address,
+    which a member may have written anywhere, is left out.
     """
-    head = _locked_head(session)
-    row = AuditRow(
-        position=head.position + 1,
-        at=now,
-        staff_id=staff_id,
-        action=action,
-        about=about,
-        details=seals.canonical_json({**details}),
+    text = _written(details)
+    row = AuditRow(at=now, staff_id=staff_id, action=action, about=about, details=text)
+    _append(session, [row])
+
+
+def record_views(
+    session: Session,
+    staff_id: UUID,
+    action: AuditAction,
+    now: datetime,
+    people: Iterable[UUID],
+    details: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Add a row for a page with data of several people, and one about each of them.
+
+    Only the first has the details. The rows are written in one statement.
+    """
+    abouts, text = dict.fromkeys(people), _written(details)
+    rows = [AuditRow(at=now, staff_id=staff_id, action=action, details=text)]
+    rows += (
+        AuditRow(at=now, staff_id=staff_id, action=action, about=each, details=_NO_DETAILS)
+        for each in abouts
     )
-    row.hash = _seal(session.info["keys"][KeyKind.SERVER][-1], head.hash, row)
-    session.add(row)
-    head.position, head.hash = row.position, row.hash
-    session.flush()
+    _append(session, rows)
 
 
 def read(
@@ -73,7 +87,11 @@ def read(
     staff_id: UUID | None = None,
     about: UUID | None = None,
 ) -> list[AuditEntry]:
-    """Return at most `limit` rows, newest first, from before a position."""
+    """Return at most `limit` rows, newest first, from before a position.
+
+    Of a page with data of several people, only the row about the page is among them, unless `about`
+    is one of these people.
+    """
     statement = _entries().order_by(AuditRow.position.desc()).limit(limit)
     if before is not None:
         statement = statement.where(AuditRow.position < before)
@@ -81,6 +99,8 @@ def read(
         statement = statement.where(AuditRow.staff_id == staff_id)
     if about is not None:
         statement = statement.where(AuditRow.about == about)
+    else:
+        statement = statement.where(or_(AuditRow.about.is_(None), AuditRow.action.not_in(OF_PAGES)))
     return [_entry(row) for row in session.execute(statement)]
 
 
@@ -118,6 +138,29 @@ def _rows(session: Session) -> Iterator[AuditRow]:
     while rows := session.scalars(statement.where(AuditRow.position > after)).all():
         yield from rows
         after = rows[-1].position
+
+
+def _written(details: Mapping[str, Any]) -> str:
+    return seals.canonical_json(_without_addresses(details))
+
+
+def _without_addresses(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_addresses(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_addresses(each) for each in value]
+    return _LEFT_OUT if isinstance(value, str) and "@" in value else value
+
+
+def _append(session: Session, rows: Sequence[AuditRow]) -> None:
+    """Number and seal rows, and add them."""
+    head, key = _locked_head(session), session.info["keys"][KeyKind.SERVER][-1]
+    for row in rows:
+        row.position = head.position + 1
+        row.hash = _seal(key, head.hash, row)
+        head.position, head.hash = row.position, row.hash
+    session.add_all(rows)
+    session.flush()
 
 
 def _locked_head(session: Session) -> AuditHead:

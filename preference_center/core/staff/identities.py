@@ -27,13 +27,14 @@ def bind(session: Session, member: Member, identity: Identity, now: datetime) ->
     Raises:
         StaffRefusal: another member has it.
     """
+    # First, for the lock of the trail: two members may try it at the same moment.
+    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
     other = known_as(session, identity)
     if other is not None and other.id != member.id:
         raise StaffRefusal("another member signs in with this account")
     row = session.get_one(StaffRow, member.id)
     row.issuer, row.subject = identity.issuer, identity.subject
     session.flush()
-    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
 
 
 def known_as(session: Session, identity: Identity) -> Member | None:

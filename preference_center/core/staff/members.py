@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import outbox
@@ -24,6 +25,7 @@ from preference_center.store.tables import (
 )
 
 INVITATION_LIFETIME = timedelta(minutes=30)
+_IS_ADMIN = and_(StaffRow.role == StaffRole.ADMIN, StaffRow.removed_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,19 @@ def invite(
     *,
     by: UUID | None,
     may_export: bool | None = None,
+    secret: bytes | None = None,
 ) -> tuple[Member, str]:
     """Return a member and the token of a link with which they create a passkey, once.
 
     A member gets a new link after they have lost their passkeys. Their role and right to export
     stay unless they are given. The link replaces the ones before it. `by` is the member who
-    invites, or None for the command line.
+    invites, or None for the command line. The token is one of `new_token`.
 
     Raises:
         StaffRefusal: there is no such member, and no role was given.
     """
     row = _invite(session, email, role, may_export, by, now)
-    return member_of(row), new_link(session, row.id, now)
+    return member_of(row), new_link(session, row.id, now, secret)
 
 
 def invite_by_email(
@@ -82,13 +85,13 @@ def invite_by_email(
     return member_of(row)
 
 
-def new_link(session: Session, staff_id: UUID, now: datetime) -> str:
-    """Store an invitation of a member, and return its token.
+def new_link(session: Session, staff_id: UUID, now: datetime, secret: bytes | None = None) -> str:
+    """Store an invitation of a member, and return its token, of `secret` or of random bytes.
 
     For an email, it is called when the email is sent, so the token is stored nowhere, and its time
     begins then. What an earlier attempt to send has made stays valid: its email may have come.
     """
-    token, expires_at = new_token(), now + INVITATION_LIFETIME
+    token, expires_at = new_token(secret), now + INVITATION_LIFETIME
     session.add(StaffInvitation(digest=digest_of(token), staff_id=staff_id, expires_at=expires_at))
     return token
 
@@ -144,12 +147,15 @@ def change(
     """Give a member a role, and the right to export or not. It holds from their next request on.
 
     Raises:
-        StaffRefusal: there is no such member, or they are the last admin.
+        StaffRefusal: there is no such member, they are the last admin, or they give themselves the
+            right to export.
     """
+    _lock_admins(session)
     row = _row(session, email)
+    if may_export and not row.may_export and by == row.id:
+        raise StaffRefusal("another admin, or the command, gives you the right to export")
     _change(session, row, role, may_export)
-    details = {"member": str(row.id), "role": role.value, "may_export": may_export}
-    audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=details)
+    audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=_rights(row))
     return member_of(row)
 
 
@@ -159,13 +165,13 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     Raises:
         StaffRefusal: there is no such member, or they are the last admin.
     """
+    _lock_admins(session)
     row = _row(session, email)
     if row.role is StaffRole.ADMIN:
-        _refuse_last_admin(session)
-    row.removed_at, row.issuer, row.subject = now, None, None
-    row.figures_at, row.alerts_at = None, None
-    for table in (StaffPasskey, StaffInvitation, StaffSession, SavedExportRow):
-        session.execute(delete(table).where(table.staff_id == row.id))
+        _refuse_last_admin(session, row)
+    row.removed_at, row.figures_at, row.alerts_at = now, None, None
+    _forget_credentials(session, row)
+    session.execute(delete(SavedExportRow).where(SavedExportRow.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
     return member_of(row)
 
@@ -179,14 +185,14 @@ def _invite(
     now: datetime,
 ) -> StaffRow:
     """Return the row of a member who is admitted or changed, and whose earlier links have ended."""
+    _lock_admins(session)
     row = session.scalar(_locked(email))
     if row is None or row.removed_at is not None:
         row = _admitted(session, email, role, now)
     if role is not None or may_export is not None:
         _change(session, row, role or row.role, may_export)
     session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
-    details = {"member": str(row.id), "role": row.role.value}
-    audit.record(session, by, AuditAction.INVITED, now, details=details)
+    audit.record(session, by, AuditAction.INVITED, now, details=_rights(row))
     return row
 
 
@@ -200,8 +206,16 @@ def _admitted(session: Session, email: str, role: StaffRole | None, now: datetim
     row = session.scalars(_locked(email)).one()
     for name, value in values.items():
         setattr(row, name, value)
+    _forget_credentials(session, row)  # One may have been added while the member was removed.
     session.flush()
     return row
+
+
+def _forget_credentials(session: Session, row: StaffRow) -> None:
+    """Delete all with which a member can sign in or is signed in."""
+    row.issuer = row.subject = None
+    for table in (StaffPasskey, StaffInvitation, StaffSession):
+        session.execute(delete(table).where(table.staff_id == row.id))
 
 
 def _locked(email: str) -> Select[StaffRow]:
@@ -211,7 +225,7 @@ def _locked(email: str) -> Select[StaffRow]:
 
 def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool | None) -> None:
     if row.role is StaffRole.ADMIN and role is not StaffRole.ADMIN:
-        _refuse_last_admin(session)
+        _refuse_last_admin(session, row)
     row.role = role
     if may_export is not None:
         row.may_export = may_export
@@ -219,13 +233,23 @@ def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool |
         session.execute(delete(SavedExportRow).where(SavedExportRow.staff_id == row.id))
 
 
-def _refuse_last_admin(session: Session) -> None:
-    """Lock the admins, so that two of them cannot remove each other at the same time."""
-    admins = select(StaffRow.id).where(
-        StaffRow.role == StaffRole.ADMIN, StaffRow.removed_at.is_(None)
-    )
-    if len(session.scalars(admins.order_by(StaffRow.id).with_for_update()).all()) < 2:
-        raise StaffRefusal("the last admin stays: make another member an admin first")
+def _lock_admins(session: Session) -> None:
+    """Let no other transaction change members, so that two admins cannot remove each other."""
+    admins = select(StaffRow.id).where(_IS_ADMIN)
+    session.scalars(admins.order_by(StaffRow.id).with_for_update()).all()
+
+
+def _refuse_last_admin(session: Session, row: StaffRow) -> None:
+    """Refuse if this is the only admin who can sign in. One who is only invited does not count."""
+    has_passkey = select(StaffPasskey.id).where(StaffPasskey.staff_id == StaffRow.id).exists()
+    can_sign_in = or_(has_passkey, StaffRow.issuer.is_not(None))
+    if session.scalars(select(StaffRow.id).where(_IS_ADMIN, can_sign_in)).all() == [row.id]:
+        raise StaffRefusal("the last admin stays: another member must sign in as an admin first")
+
+
+def _rights(row: StaffRow) -> dict[str, Any]:
+    """Return what the audit trail says of a member."""
+    return {"member": str(row.id), "role": row.role.value, "may_export": row.may_export}
 
 
 def _row(session: Session, email: str) -> StaffRow:

@@ -52,12 +52,13 @@ def add(session: Session, passkey: Passkey, now: datetime) -> None:
     Raises:
         StaffRefusal: it is on record already.
     """
+    # First, for the lock of the trail: the passkey may be sent twice at the same moment.
+    details = {"name": passkey.name}
+    audit.record(session, passkey.staff_id, AuditAction.PASSKEY_ADDED, now, details=details)
     if session.get(StaffPasskey, passkey.id) is not None:
         raise StaffRefusal("this passkey is in use already")
     session.add(StaffPasskey(**vars(passkey)))
     session.flush()
-    details = {"name": passkey.name}
-    audit.record(session, passkey.staff_id, AuditAction.PASSKEY_ADDED, now, details=details)
 
 
 def find(session: Session, passkey_id: bytes) -> Passkey | None:
@@ -91,13 +92,16 @@ def remove(session: Session, staff_id: UUID, passkey_id: bytes, now: datetime) -
     Raises:
         StaffRefusal: it is their last one.
     """
-    known = {each.id: each for each in list_of(session, staff_id)}
+    # Locked, so that the last two cannot be removed at the same moment.
+    own = select(StaffPasskey).where(StaffPasskey.staff_id == staff_id)
+    rows = session.scalars(own.order_by(StaffPasskey.id).with_for_update())
+    known = {row.id: row.name for row in rows}
     if passkey_id not in known:
         return
     if len(known) == 1:
         raise StaffRefusal("this is your only passkey; add another one first")
     session.execute(delete(StaffPasskey).where(StaffPasskey.id == passkey_id))
-    details = {"name": known[passkey_id].name}
+    details = {"name": known[passkey_id]}
     audit.record(session, staff_id, AuditAction.PASSKEY_REMOVED, now, details=details)
 
 

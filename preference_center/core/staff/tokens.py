@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64encode
 
 
-def new_token() -> str:
-    """Return a new token, 43 characters of base64url."""
-    return secrets.token_urlsafe(32)
+def new_token(secret: bytes | None = None) -> str:
+    """Return 32 secret bytes, by default random ones, as 43 characters of base64url."""
+    return urlsafe_b64encode(secret or secrets.token_bytes(32)).decode().rstrip("=")
 
 
 def digest_of(token: str) -> bytes:

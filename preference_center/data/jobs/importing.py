@@ -25,7 +25,8 @@ MAX_LISTED = 20  # different reasons
 MAX_PLACES = 3  # rows that are named for a reason
 _MAX_WORD = 100  # characters of a word of the file that a page offers to map
 _MAX_NAME, _MAX_SUFFIX = 200, 10  # bytes of a name, characters of its suffix
-_ADDRESS = re.compile(r"[^\s,;:'\"<>()]+@[^\s,;:'\"<>()]+")
+# A match begins where a word begins, so that a long word without an address is read once.
+_ADDRESS = re.compile(r"(?<![^\s,;:'\"<>()])[^\s,;:'\"<>()@]*+@[^\s,;:'\"<>()]+")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from preference_center.util.logs import log_unexpected
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
+_MAX_REASON = 500  # characters; a reason may quote a line of the file
 _UNEXPECTED = "something unexpected went wrong; the log of the worker says more"
 
 
@@ -133,7 +134,8 @@ class Runner:
             except UnavailableError as error:  # The lease ends, and the job begins again.
                 log.warning("job %s: %s; a worker will begin again", leased.id, error)
             except (FileRefusedError, Refusal) as error:
-                self._fail(leased, importing.without_addresses(str(error)))
+                why = importing.without_addresses(str(error))
+                self._fail(leased, why[:_MAX_REASON])
             except OSError as error:
                 self._fail(leased, f"the worker could not write its files: {error.strerror}")
             except Exception as error:  # noqa: BLE001 (the page says that it failed)

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 from preference_center.core.console_jobs import files, jobs, work
 from preference_center.core.console_jobs.files import PIECE_BYTES
 from preference_center.core.console_jobs.work import LeasedJob
+from preference_center.core.errors import Refusal
+from preference_center.core.staff import forms
 from preference_center.core.staff_vocab import JobFile
 from preference_center.store import Database
 
@@ -21,19 +23,33 @@ def add_import(
     options: Mapping[str, Any],
     file_name: str,
     file: BinaryIO,
+    form: bytes,
     now: datetime,
 ) -> UUID:
     """Store a file and then add its import, of which a worker makes a preview; return its id.
 
+    `form` is the digest of the form that was sent. If it was sent before, this returns the import
+    that was added then.
+
     Raises:
         JobRefusal: there is no room for the file.
+        StaffRefusal: the form was sent more than a minute ago.
     """
-    job_id = uuid4()
-    for first, pieces in _batches(file):
+    new = uuid4()
+    try:
+        for first, pieces in _batches(file):
+            with database.transaction() as session:
+                files.add(session, new, JobFile.UPLOAD, first, pieces, now)
         with database.transaction() as session:
-            files.add(session, job_id, JobFile.UPLOAD, first, pieces, now)
-    with database.transaction() as session:
-        jobs.add_import(session, job_id, staff_id, options, file_name, now)
+            job_id = forms.record(session, form, new, now)
+            if job_id == new:
+                jobs.add_import(session, new, staff_id, options, file_name, now)
+            else:
+                files.delete(session, new)
+    except Refusal:
+        with database.transaction() as session:
+            files.delete(session, new)
+        raise
     return job_id
 
 

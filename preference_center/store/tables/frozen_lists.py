@@ -19,7 +19,8 @@ class FrozenListRow(Base):
     `filters` is JSON. `what` is `topic` or `all` for what ends, a frequency, or a pause that ends
     at `until`. `people` counts the list, `expected` those whom the change would change, as counted
     before it. `position` is how many chunks are counted, or are changed now: it counts up, and down
-    again during an undo.
+    again during an undo. `attempts` counts those of the next step, which a worker makes until
+    `leased_until`. `failure` is a sentence that says why no more are made.
     """
 
     __tablename__ = "frozen_lists"
@@ -40,6 +41,9 @@ class FrozenListRow(Base):
     changed: Mapped[int]
     restored: Mapped[int]
     skipped: Mapped[int]
+    attempts: Mapped[int]
+    leased_until: Mapped[datetime | None]
+    failure: Mapped[str | None]
 
 
 class FrozenListChunk(Base):

@@ -94,6 +94,16 @@ class StaffAlarm(Base):
     noticed_at: Mapped[datetime]
 
 
+class StaffForm(Base):
+    """A form that was sent, and the id of what it has created. `digest` is that of the form."""
+
+    __tablename__ = "staff_forms"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    created: Mapped[UUID]
+    sent_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class AuditRow(Base):
     """One action of a member, or of the command line if `staff_id` is None.
 

@@ -24,7 +24,8 @@ def complaints() -> str:
     with services().database.transaction() as session:
         found = list(islice(data_complaints.read(session, closed=False), _MAX_SHOWN))
         if found:
-            audit.record(session, member().id, AuditAction.COMPLAINTS_READ, now)
+            people = [each.subscriber_id for each in found]
+            audit.record_views(session, member().id, AuditAction.COMPLAINTS_READ, now, people)
     return page("complaints.html", complaints=found, now=now)
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.figures import day_notes
 from preference_center.core.staff_vocab import Right
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import to
 from preference_center.web.services import services
@@ -18,7 +19,8 @@ def add_day_note() -> Response:
     """Add a note of a day."""
     day, text = request.form.get("day", ""), request.form.get("text", "")
     with services().database.transaction() as session:
-        day_notes.add(session, day, text, by=member().id, now=services().clock())
+        if once.is_first(session):
+            day_notes.add(session, day, text, by=member().id, now=services().clock())
     return to("console.overview", span=request.form.get("span"))
 
 

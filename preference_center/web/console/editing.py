@@ -7,6 +7,7 @@ from flask import request
 from preference_center.core import edited_texts
 from preference_center.core.edited_texts import Forms, Place
 from preference_center.core.errors import EditRefusal
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import member
 from preference_center.web.console.selection import MAX_NUMBER
 from preference_center.web.services import services
@@ -28,7 +29,8 @@ def publish_draft(place: Place) -> None:
     """Publish the draft that the form names. This process shows it at once, others soon."""
     draft, now = _draft_id(), services().clock()
     with services().database.transaction() as session:
-        edited_texts.publish(session, place, draft, by=member().id, now=now)
+        if once.is_first(session):
+            edited_texts.publish(session, place, draft, by=member().id, now=now)
     services().languages.refresh()
 
 
@@ -36,7 +38,8 @@ def restore(place: Place) -> None:
     """Publish the version that the form names again, or what is standard."""
     publication, now = _publication(), services().clock()
     with services().database.transaction() as session:
-        edited_texts.restore(session, place, publication, by=member().id, now=now)
+        if once.is_first(session):
+            edited_texts.restore(session, place, publication, by=member().id, now=now)
     services().languages.refresh()
 
 

@@ -16,6 +16,7 @@ from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
 from preference_center.data.jobs.options import LIST, TIME, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
 from preference_center.web.console.files import attachment, require_http_1_1
@@ -53,21 +54,23 @@ def exports() -> str:
 @staff_only(Right.EXPORT)
 def start_export() -> AnyResponse:
     """Start an export, which a worker runs, or save it to be written each week to the folder."""
-    options, now, job_id = _options(), services().clock(), uuid4()
+    options, now, new = _options(), services().clock(), uuid4()
     options.check()
     if "weekly" in request.form:
         _save(options)
         return to("console.exports", what=options.what)
     with services().database.transaction() as session:
-        jobs.add_export(
-            session,
-            job_id,
-            member().id,
-            options.to_json(),
-            request.form.get("purpose", ""),
-            options.file_name(now.strftime(TIME)),
-            now,
-        )
+        job_id = once.created(session, new)
+        if job_id == new:
+            jobs.add_export(
+                session,
+                job_id,
+                member().id,
+                options.to_json(),
+                request.form.get("purpose", ""),
+                options.file_name(now.strftime(TIME)),
+                now,
+            )
     return to("console.one_export", job_id=job_id)
 
 
@@ -130,7 +133,8 @@ def _save(options: ExportOptions) -> None:
         raise ExportRefusal("there is no folder for weekly exports: EXPORTS_DIR is not set")
     purpose, now = request.form.get("purpose", ""), services().clock()
     with services().database.transaction() as session:
-        saved.save(session, member().id, options.to_json(), purpose, now)
+        if once.is_first(session):
+            saved.save(session, member().id, options.to_json(), purpose, now)
 
 
 def _usual_status(kind: Kind) -> str:

@@ -19,7 +19,7 @@ from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats import registry
 from preference_center.data.jobs import stored
 from preference_center.data.jobs.options import FIELDS, ImportOptions, Pairs
-from preference_center.web.console import selection
+from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.files import attachment, require_http_1_1
 from preference_center.web.console.import_words import LABELS, SOURCES, worded
@@ -57,6 +57,7 @@ def upload() -> AnyResponse:
         options.to_json(),
         "".join(each for each in name if each.isprintable()) or "file",
         file.stream,  # type: ignore[arg-type]  # It reads bytes.
+        once.digest(),
         services().clock(),
     )
     return to("console.one_import", job_id=job_id)
@@ -93,7 +94,8 @@ def preview_again(job_id: UUID) -> AnyResponse:
     """Make a preview with other options."""
     options = _options()
     with services().database.transaction() as session:
-        jobs.preview_again(session, job_id, options.to_json(), services().clock())
+        if once.is_first(session):
+            jobs.preview_again(session, job_id, options.to_json(), services().clock())
     return to("console.one_import", job_id=job_id)
 
 
@@ -103,7 +105,8 @@ def start_import(job_id: UUID) -> AnyResponse:
     """Import what the preview has shown that the member has seen."""
     seen = selection.moment(request.form.get("seen", ""))
     with services().database.transaction() as session:
-        jobs.start_import(session, job_id, member().id, seen, services().clock())
+        if once.is_first(session):
+            jobs.start_import(session, job_id, member().id, seen, services().clock())
     return to("console.one_import", job_id=job_id)
 
 

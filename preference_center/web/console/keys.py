@@ -12,6 +12,7 @@ from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, Right
 from preference_center.util.text import is_one_line
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
 from preference_center.web.console.rendering import page, to
@@ -32,11 +33,13 @@ def create_key() -> str:
     now = services().clock()
     kind = ApiKeyKind.TEST if "test" in request.form else ApiKeyKind.LIVE
     name, scopes, expires_at = _name(), _scopes(), _expiry(now)
+    secret = once.secret()
     with services().database.transaction() as session:
-        key, text = api_keys.create(session, name, kind, scopes, now, expires_at)
-        details = {"key": key.prefix, "scopes": sorted(scopes)}
-        audit.record(session, member().id, AuditAction.KEY_CREATED, now, details=details)
-    return _page(created=key, text=text)
+        if once.is_first(session):
+            key, _ = api_keys.create(session, name, kind, scopes, now, expires_at, secret)
+            details = {"key": key.prefix, "scopes": sorted(scopes)}
+            audit.record(session, member().id, AuditAction.KEY_CREATED, now, details=details)
+    return _page(name=name, text=api_keys.new_text(kind, secret))
 
 
 @blueprint.post("/keys/<uuid:key>/revoke")

@@ -21,7 +21,7 @@ from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.data.jobs.options import TIME, ListOptions
 from preference_center.store.list_queries import ListFilter
 from preference_center.util.text import is_one_line
-from preference_center.web.console import selection
+from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -65,9 +65,12 @@ def preview_list() -> Response:
     """Store the list of the filters with a change, and go to the page that says what it does."""
     wanted, now, zone = _filter(request.form), services().clock(), services().settings.time_zone
     topic, note = request.form.get("about"), request.form.get("note", "").strip()
+    new = uuid4()
     with services().database.transaction() as session:
         choice = frozen.choose(session, _what(), topic, now, zone)
-        list_id = frozen.freeze(session, wanted, choice, note, member().id, now, zone)
+        list_id = once.created(session, new)
+        if list_id == new:
+            frozen.freeze(session, list_id, wanted, choice, note, member().id, now, zone)
     return to("console.show_list", list_id=list_id)
 
 
@@ -75,7 +78,7 @@ def preview_list() -> Response:
 @staff_only(Right.EXPORT)
 def export_list() -> Response:
     """Start an export of the people of a frozen list, or of those whom the filters select."""
-    frozen_id, now, job_id = _read(request.form, "list", UUID), services().clock(), uuid4()
+    frozen_id, now, new = _read(request.form, "list", UUID), services().clock(), uuid4()
     with services().database.transaction() as session:
         if frozen_id is not None:
             filters = (reading.get(session, frozen_id) or abort(404)).filters
@@ -86,7 +89,9 @@ def export_list() -> Response:
         options = ListOptions(output=output, filters=filters, frozen=listed)
         options.check()
         purpose, name = request.form.get("purpose", ""), options.file_name(now.strftime(TIME))
-        jobs.add_export(session, job_id, member().id, options.to_json(), purpose, name, now)
+        job_id = once.created(session, new)
+        if job_id == new:
+            jobs.add_export(session, job_id, member().id, options.to_json(), purpose, name, now)
     return to("console.one_export", job_id=job_id)
 
 

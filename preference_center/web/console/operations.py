@@ -1,6 +1,5 @@
 """Operations: what waits, what has failed, and the settings."""
 
-from dataclasses import fields
 from uuid import UUID
 
 from flask import abort
@@ -9,27 +8,12 @@ from werkzeug.wrappers import Response
 from preference_center.core import monitoring, outbox, processes, quarantine
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, Right
-from preference_center.settings.settings import Settings
+from preference_center.settings.shown import shown
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
 MAX_SHOWN = 50  # emails that have failed, newest first
-# Settings that are never shown, because they are secrets or contain one.
-_SECRET = {
-    "link_keys",
-    "identity_key",
-    "server_keys",
-    "secret_key",
-    "database_url",
-    "smtp_url",
-    "imap_url",
-    "metrics_token",
-    "oidc",
-    "postmark_webhook_credentials",
-    "mailgun_webhook_signing_key",
-    "brand_logo",
-}
 
 
 @blueprint.get("/operations")
@@ -89,19 +73,4 @@ def delete_quarantined(digest: str) -> Response:
 @staff_only(Right.OPERATE)
 def show_settings() -> str:
     """Show the settings that this process uses; of secrets, only whether they are set."""
-    return page("settings.html", settings=list(_shown(services().settings)))
-
-
-def _shown(settings: Settings) -> list[tuple[str, str]]:
-    """Return the name and the value of each setting, by name."""
-    found = []
-    for each in sorted(fields(settings), key=lambda field: field.name):
-        value = getattr(settings, each.name)
-        if each.name in _SECRET:
-            text = "set" if value else "not set"
-        elif isinstance(value, tuple | frozenset):
-            text = ", ".join(sorted(map(str, value)))
-        else:
-            text = "" if value is None else str(value)
-        found.append((each.name, text))
-    return found
+    return page("settings.html", settings=shown(services().settings))

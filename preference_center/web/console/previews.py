@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,6 +16,7 @@ from preference_center.core.staff_vocab import AuditAction, Right
 from preference_center.i18n import Languages
 from preference_center.i18n.brand import NO_LANGUAGE
 from preference_center.outbound.transport import DeliveryError, SmtpTransport
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import to
 from preference_center.web.console.samples import SHOWN, Shown, email, page
@@ -107,19 +109,29 @@ def send_test(language: str, name: str) -> AnyResponse:
         abort(404)
     languages, sample = _drafted(language)
     message = email(languages, language, shown, to_member, sample, services().clock())
-    transport = SmtpTransport(settings.smtp_url, timeout=_SECONDS_TO_SEND)
-    try:
-        transport.send(message, settings.envelope_from, to_member)
-    except DeliveryError as error:
-        raise EditRefusal(f"the test email was not sent: {error}") from None
-    details = {"email": name, "language": language}
     with services().database.transaction() as session:
-        now = services().clock()
-        audit.record(session, member().id, AuditAction.TEST_SENT, now, details=details)
+        is_first = once.is_first(session)
+    if is_first:
+        _send(settings.smtp_url, message, to_member)
+        details = {"email": name, "language": language}
+        with services().database.transaction() as session:
+            now = services().clock()
+            audit.record(session, member().id, AuditAction.TEST_SENT, now, details=details)
     said = {"show": name, "said": "sent"}
     if text := request.form.get("message"):
         return to("console.edit_text", language=language, message=text, **said)
     return to("console.brand", lang=language, **said)
+
+
+def _send(smtp_url: str, message: EmailMessage, to_member: str) -> None:
+    """Send an email while no transaction is open."""
+    transport = SmtpTransport(smtp_url, timeout=_SECONDS_TO_SEND)
+    try:
+        transport.send(message, services().settings.envelope_from, to_member)
+    except DeliveryError as error:
+        with services().database.transaction() as session:
+            once.forget(session)
+        raise EditRefusal(f"the test email was not sent: {error}") from None
 
 
 def _shown(language: str, name: str) -> Shown:

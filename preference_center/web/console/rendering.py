@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.staff_vocab import Right
 from preference_center.i18n import SOURCE
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import PAGE, assets
 from preference_center.web.services import services
 
@@ -57,6 +58,7 @@ def page(template: str, /, **values: Any) -> str:
         me=member,
         Right=Right,
         csrf_token=generate_csrf(),
+        once=once.new_value(),
         version=assets().version,
         oidc=services().settings.oidc,
         **values,

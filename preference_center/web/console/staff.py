@@ -7,9 +7,10 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import audit, members
+from preference_center.core.staff.tokens import new_token
 from preference_center.core.staff_vocab import Right, StaffRole
 from preference_center.settings.checks import header_address
-from preference_center.web.console import selection
+from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -36,11 +37,14 @@ def invite() -> str:
         if services().settings.smtp_url is None:
             raise StaffRefusal("no email can be sent: SMTP_URL is not set")
         with services().database.transaction() as session:
-            invited = members.invite_by_email(session, email, role, now, by=by)
-        return _staff_page(invited=invited, link="")
+            if once.is_first(session):
+                members.invite_by_email(session, email, role, now, by=by)
+        return _staff_page(invited=email, link="")
+    secret = once.secret()
     with services().database.transaction() as session:
-        invited, token = members.invite(session, email, role, now, by=by)
-    return _staff_page(invited=invited, link=services().settings.invitation_url(token))
+        if once.is_first(session):
+            members.invite(session, email, role, now, by=by, secret=secret)
+    return _staff_page(invited=email, link=services().settings.invitation_url(new_token(secret)))
 
 
 @blueprint.post("/staff/change")

@@ -12,6 +12,7 @@ from preference_center.core.staff_vocab import Right
 from preference_center.core.topic_changes import TopicChange
 from preference_center.core.topics import NewTopic, get, name_from_slug
 from preference_center.core.vocab import Cadence, TopicPolicy, TopicVisibility
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -52,7 +53,8 @@ def add_topic() -> Response:
         change_notices=request.form.get("change_notices") == "yes",
     )
     with services().database.transaction() as session:
-        edits.add(session, new, by=member().id, now=services().clock())
+        if once.is_first(session):
+            edits.add(session, new, by=member().id, now=services().clock())
     return to("console.topic", slug=slug, said="added")
 
 
@@ -98,7 +100,8 @@ def move_topic(slug: str) -> Response:
     """Move a topic up or down."""
     steps = _STEPS.get(_text("to"), 0)
     with services().database.transaction() as session:
-        edits.move(session, slug, steps, by=member().id, now=services().clock())
+        if once.is_first(session):
+            edits.move(session, slug, steps, by=member().id, now=services().clock())
     return to("console.topics", _anchor=slug)
 
 

@@ -27,6 +27,7 @@ from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 from preference_center.settings.settings import Settings
 
+MAX_ID_BYTES = 1023  # of a credential (Web Authentication, Level 3, section 7.1)
 _VERIFIED = UserVerificationRequirement.REQUIRED
 _NO_MODEL = bytes(16)  # The authenticator's model is not stored.
 
@@ -89,8 +90,8 @@ def created(
     challenge = challenge_of(response, creation=True)
     data = _read(lambda: server(settings).register_complete(_state(challenge), response))
     found = data.credential_data
-    if found is None:
-        raise BadResponseError("the answer of the passkey has no credential")
+    if found is None or not 0 < len(found.credential_id) <= MAX_ID_BYTES:
+        raise BadResponseError(f"the answer has no credential with up to {MAX_ID_BYTES} bytes")
     key = cbor.encode(dict(found.public_key))
     return Passkey(found.credential_id, member.id, key, data.counter, name, now)
 

@@ -12,6 +12,7 @@ from preference_center.core.errors import WebhookRefusal
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, Right
 from preference_center.util.destinations import RefusedUrlError, resolve
+from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
 from preference_center.web.console.rendering import page, to
@@ -39,21 +40,25 @@ def add_webhook() -> str:
         resolve(url, services().settings.webhook_private_networks, _MAX_SECONDS)
     except (RefusedUrlError, OSError):
         raise WebhookRefusal("this URL does not lead to public addresses by HTTPS") from None
+    secret = once.secret()
     with services().database.transaction() as session:
-        added, secret = webhooks.add(session, url, events, now)
-        audit.record(session, *_audit(AuditAction.WEBHOOK_ADDED, added.id))
-    return _page(url=url, secret=secret)
+        if once.is_first(session):
+            added, _ = webhooks.add(session, url, events, now, secret)
+            audit.record(session, *_audit(AuditAction.WEBHOOK_ADDED, added.id))
+    return _page(url=url, secret=webhooks.new_secret(secret))
 
 
 @blueprint.post("/webhooks/<uuid:webhook>/secret")
 @staff_only(Right.OPERATE)
 def change_webhook_secret(webhook: UUID) -> str:
     """Make a new secret and show it, once. The one before signs for a day longer."""
+    secret = once.secret()
     with services().database.transaction() as session:
-        secret = webhooks.rotate_secret(session, webhook, services().clock())
+        if once.is_first(session):
+            webhooks.rotate_secret(session, webhook, services().clock(), secret)
+            audit.record(session, *_audit(AuditAction.WEBHOOK_KEY_CHANGED, webhook))
         url = webhooks.get(session, webhook).url
-        audit.record(session, *_audit(AuditAction.WEBHOOK_KEY_CHANGED, webhook))
-    return _page(url=url, secret=secret)
+    return _page(url=url, secret=webhooks.new_secret(secret))
 
 
 @blueprint.post("/webhooks/<uuid:webhook>/test")
@@ -61,8 +66,9 @@ def change_webhook_secret(webhook: UUID) -> str:
 def test_webhook(webhook: UUID) -> Response:
     """Post a test event. The page shows its result after a reload."""
     with services().database.transaction() as session:
-        webhooks.send_test(session, webhook, services().clock())
-        audit.record(session, *_audit(AuditAction.WEBHOOK_TESTED, webhook))
+        if once.is_first(session):
+            webhooks.send_test(session, webhook, services().clock())
+            audit.record(session, *_audit(AuditAction.WEBHOOK_TESTED, webhook))
     return to("console.list_webhooks")
 
 

@@ -77,28 +77,12 @@ def addresses(installation: Installation) -> list[str]:
         message = _operate(session)
         lists = _lists(session, member)
     return [
-        *(
-            "",
-            "?span=7",
-            "campaigns",
-            "reasons",
-            "reasons/notes",
-            "reasons/offered",
-            "sign-in",
-            "welcome",
-            "me",
-        ),
+        *("", "?span=7", "campaigns", "reasons", "reasons/notes", "reasons/offered"),
+        *("sign-in", "welcome", "me", "brand"),
         *(f"campaigns/mailing?topic=weekly-news&campaign={CAMPAIGN}", "people"),
         *_people(),
         *("lists", "lists?topic=weekly-news&show=1", "lists?frequency=monthly", *lists),
-        *(
-            "topics",
-            "topics/weekly-news",
-            "topics/old-letter",
-            "brand",
-            "wording",
-            "wording?q=reading",
-        ),
+        *("topics", "topics/weekly-news", "topics/old-letter", "wording", "wording?q=reading"),
         *(f"wording/de/{key_of((TEXT,))}", "data", "data?what=suppressions", "data/imports"),
         *(f"data/exports/{each}" for each in _exports(installation, member)),
         *(f"data/imports/{each}" for each in _imports(installation, member)),

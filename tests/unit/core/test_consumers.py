@@ -1,6 +1,7 @@
 """The oldest unsubscribe that each reader of the feed has not fetched, also in the metrics."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -27,7 +28,7 @@ def three_events(database: Database) -> None:
         feed.number(session, make.NOW)
 
 
-def fetch(database: Database, position: int, **fields: datetime) -> tuple[UUID, str]:
+def fetch(database: Database, position: int, **fields: Any) -> tuple[UUID, str]:
     """Let a new key fetch up to a position; return its id and its prefix."""
     with database.transaction() as session:
         scopes = [ApiScope.EVENTS]

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_staff_challenges()
     _create_staff_sessions()
     _create_staff_alarms()
+    _create_staff_forms()
     _create_staff_audit()
     _create_staff_audit_head()
     _create_console_jobs()
@@ -122,6 +123,17 @@ def _create_staff_alarms() -> None:
         sa.Column("noticed_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("name", "topic", "campaign", name=op.f("pk_staff_alarms")),
     )
+
+
+def _create_staff_forms() -> None:
+    op.create_table(
+        "staff_forms",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created", sa.Uuid(), nullable=False),
+        sa.Column("sent_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_staff_forms")),
+    )
+    _index("staff_forms", "sent_at")
 
 
 def _create_staff_audit() -> None:
@@ -275,6 +287,9 @@ def _create_frozen_lists() -> None:
             sa.Column(name, sa.Integer(), nullable=False)
             for name in ("people", "expected", "position", "changed", "restored", "skipped")
         ),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
         _one_of(
             *("frozen_lists", "state", "counting"),
             *("previewed", "running", "done", "undoing", "undone"),

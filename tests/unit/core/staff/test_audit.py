@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, update
@@ -13,6 +14,8 @@ from preference_center.store import Database
 from preference_center.store.tables import AuditHead, AuditRow
 from tests.support import make
 from tests.support.make import NOW
+
+STAFF = UUID(int=7)
 
 
 def record(session: Session, times: int = 1) -> None:
@@ -28,6 +31,33 @@ def test_rows_are_read_newest_first_page_by_page(session: Session) -> None:
     assert [each.details["number"] for each in (*first, *second)] == [4, 3, 2, 1, 0]
     [about] = audit.read(session, 9, about=make.id_of("3@example.org"))
     assert about.details["number"] == 3
+
+
+def test_a_page_with_several_people_is_one_row_and_one_about_each(session: Session) -> None:
+    people = [make.id_of(f"{number}@example.org") for number in (0, 1, 1)]
+    audit.record_views(session, STAFF, AuditAction.LIST_READ, NOW, people, {"from": 0})
+    record(session)
+    page = audit.read(session, 9)
+    assert [(each.action, each.about) for each in page] == [
+        (AuditAction.INVITED, people[0]),
+        (AuditAction.LIST_READ, None),
+    ]
+    assert page[1].details == {"from": 0}
+    for person, rows in ((people[0], 2), (people[1], 1)):
+        assert len(audit.read(session, 9, about=person)) == rows
+    assert audit.verify(session) is None
+
+
+def test_an_address_in_the_details_is_left_out(session: Session) -> None:
+    details = {"filters": {"topic": "ada@example.org"}, "scopes": ["x@y", "links"], "people": 3}
+    audit.record(session, None, AuditAction.LIST_READ, NOW, details=details)
+    [entry] = audit.read(session, 9)
+    assert entry.details == {
+        "filters": {"topic": "(left out)"},
+        "scopes": ["(left out)", "links"],
+        "people": 3,
+    }
+    assert audit.verify(session) is None
 
 
 def test_an_unchanged_trail_is_verified(session: Session) -> None:

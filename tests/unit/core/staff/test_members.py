@@ -1,16 +1,22 @@
 """Members of staff: invitations, roles, and the last admin."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
-from preference_center.core.staff import members, sessions
+from preference_center.core.staff import identities, members, passkeys, sessions
+from preference_center.core.staff.identities import Identity
+from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import Right, StaffRole
 from tests.support.make import NOW
 
 ADA = "ada@example.org"
+Enrol = Callable[[Session, UUID], None]
 
 
 def invite(session: Session, email: str = ADA, role: StaffRole | None = StaffRole.ADMIN) -> str:
@@ -48,15 +54,52 @@ def test_a_member_who_was_removed_can_be_invited_again(session: Session) -> None
     assert [each.role for each in members.list_all(session)] == [StaffRole.VIEWER, StaffRole.ADMIN]
 
 
-def test_the_last_admin_is_neither_removed_nor_given_another_role(session: Session) -> None:
-    invite(session)
-    invite(session, "bob@example.org", StaffRole.SUPPORT)
+def with_passkey(session: Session, member: UUID) -> None:
+    passkeys.add(session, Passkey(member.bytes, member, b"key", 0, "Phone", NOW), NOW)
+
+
+def with_identity(session: Session, member: UUID) -> None:
+    found = next(each for each in members.list_all(session) if each.id == member)
+    identities.bind(session, found, Identity("https://id.example.org", str(member)), NOW)
+
+
+ENROL: tuple[Enrol, ...] = (with_passkey, with_identity)
+
+
+@pytest.mark.parametrize("enrol", ENROL)
+def test_the_last_admin_who_can_sign_in_stays_an_admin(session: Session, enrol: Enrol) -> None:
+    ada, bob = (
+        members.invite(session, email, StaffRole.ADMIN, NOW, by=None)[0]
+        for email in (ADA, "bob@example.org")
+    )
+    enrol(session, ada.id)  # Bob is only invited.
+    for role in (StaffRole.VIEWER, StaffRole.SUPPORT):
+        with pytest.raises(StaffRefusal, match="the last admin"):
+            members.change(session, ADA, role, may_export=True, by=None, now=NOW)
+        with pytest.raises(StaffRefusal, match="the last admin"):
+            invite(session, role=role)
     with pytest.raises(StaffRefusal, match="the last admin"):
         members.remove(session, ADA, by=None, now=NOW)
+    enrol(session, bob.id)
+    members.remove(session, ADA, by=None, now=NOW)
     with pytest.raises(StaffRefusal, match="the last admin"):
-        members.change(session, ADA, StaffRole.VIEWER, may_export=True, by=None, now=NOW)
-    with pytest.raises(StaffRefusal, match="the last admin"):
-        invite(session, role=StaffRole.VIEWER)
+        members.remove(session, "bob@example.org", by=None, now=NOW)
+
+
+def test_an_admin_who_was_invited_by_mistake_is_removed(session: Session) -> None:
+    invite(session)
+    members.remove(session, ADA, by=None, now=NOW)
+    assert members.list_all(session) == []
+
+
+def test_a_member_does_not_give_themselves_the_right_to_export(session: Session) -> None:
+    ada = members.invite(session, ADA, StaffRole.ADMIN, NOW, by=None)[0]
+    bob = members.invite(session, "bob@example.org", StaffRole.ADMIN, NOW, by=None)[0]
+    wanted: dict[str, Any] = {"may_export": True, "now": NOW}
+    with pytest.raises(StaffRefusal, match="another admin"):
+        members.change(session, ADA, StaffRole.ADMIN, by=ada.id, **wanted)
+    for by in (bob.id, ada.id):  # What another has given can be saved again.
+        assert Right.EXPORT in members.change(session, ADA, StaffRole.ADMIN, by=by, **wanted).rights
 
 
 def test_only_a_grant_lets_a_member_export(session: Session) -> None:
@@ -66,9 +109,13 @@ def test_only_a_grant_lets_a_member_export(session: Session) -> None:
     assert Right.EXPORT in changed.rights
 
 
-def test_a_session_that_begins_while_its_member_is_removed_does_not_hold(session: Session) -> None:
+def test_what_is_added_while_its_member_is_removed_does_not_hold(session: Session) -> None:
     invite(session)
     member = members.invite(session, "bob@example.org", StaffRole.ADMIN, NOW, by=None)[0]
     members.remove(session, "bob@example.org", by=None, now=NOW)
     token = sessions.start(session, member.id, NOW, "a passkey that was added just before")
+    with_passkey(session, member.id)
     assert sessions.find(session, token, NOW) is None
+    invite(session, "bob@example.org", StaffRole.VIEWER)
+    assert sessions.find(session, token, NOW) is None
+    assert passkeys.list_of(session, member.id) == []

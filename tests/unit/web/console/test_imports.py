@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from preference_center.core.staff_vocab import AuditAction
-from preference_center.store.tables import AuditRow
+from preference_center.data.jobs.importing import without_addresses
+from preference_center.store.tables import AuditRow, ConsoleJob
 from preference_center.web.console import uploads
 from tests.support.console import SECRET_KEY, Console
 from tests.support.foreign_files import zipped
@@ -180,6 +181,27 @@ def test_a_body_without_the_token_of_the_session_is_refused(marketer: Console) -
     answer = marketer.client.post("/console/data/imports", base_url=ORIGIN, data=data)
     assert answer.status_code == 400
     assert "There are no imports yet" in marketer.get("/console/data/imports").text
+
+
+def test_a_reason_does_not_quote_a_whole_long_line(site: Site, marketer: Console) -> None:
+    upload(marketer, "[" * 400_000, "deep.json")
+    with site.database.reading() as session:
+        failure = session.scalars(select(ConsoleJob.failure)).one()
+    assert failure is not None
+    assert len(failure) <= 500
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("row 2: ada@example.org is twice", "row 2: (an address) is twice"),
+        ("<ada@example.org>,'b@c@d'", "<(an address)>,'(an address)'"),
+        ("x" * 9 + "@y", "(an address)"),
+        ("no @ address", "no @ address"),
+    ],
+)
+def test_addresses_in_a_reason_are_left_out(text: str, shown: str) -> None:
+    assert without_addresses(text) == shown
 
 
 def test_a_reason_has_no_address(marketer: Console) -> None:

@@ -3,8 +3,11 @@
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import make_transient
 
 from preference_center.core import ledger
 from preference_center.core.lists import frozen
@@ -48,7 +51,7 @@ def test_people_are_listed_with_their_count_and_a_way_to_their_page(console: Con
     page = site_page(console, WEEKLY)
     assert "2 people" in page
     assert f"/console/people/{make.id_of()}" in page
-    assert console.actions()[-1] == (AuditAction.LIST_READ, None)
+    assert console.actions()[-3] == (AuditAction.LIST_READ, None)
 
 
 def test_filters_are_offered_in_words(console: Console) -> None:
@@ -213,6 +216,85 @@ def test_a_topic_that_is_deleted_meanwhile_holds_up_no_list(
     assert console.post("/console/topics/unused/delete").status_code == 303
     assert [worker.advance() for _ in range(2)] == [True, False]
     assert console.post(f"{path}/start").status_code == 303
+
+
+def lose_a_part(console: Console, path: str) -> FrozenListChunk:
+    """Delete a part of a list, so that its next step fails, and return it."""
+    with console.site.database.transaction() as session:
+        part = session.get_one(FrozenListChunk, (UUID(path.rpartition("/")[2]), 1))
+        session.delete(part)
+        session.flush()
+        make_transient(part)
+        return part
+
+
+def fail_for_good(console: Console, worker: ListChanges) -> None:
+    """Let a worker try a step that fails, until it gives up."""
+    for _ in range(frozen.MAX_ATTEMPTS):
+        with pytest.raises(NoResultFound):
+            worker.advance()
+        assert not worker.advance()  # Not at once.
+        console.site.now += frozen.LEASE_DURATION
+
+
+@pytest.mark.every_engine
+def test_a_step_that_fails_stops_its_list_and_no_other(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "STEP", 1)
+    worker = ListChanges(console.site.database, lambda: console.site.now)
+    path = preview(console)
+    assert worker.advance()
+    console.post(f"{path}/start")
+    part = lose_a_part(console, path)
+    other = preview(console, what="all")
+    with pytest.raises(NoResultFound):
+        worker.advance()
+    assert [worker.advance(), worker.advance()] == [True, False]  # The other list is counted.
+    assert "2 people would change" in console.get(other).text
+    console.site.now += frozen.LEASE_DURATION
+    for _ in range(frozen.MAX_ATTEMPTS - 1):
+        with pytest.raises(NoResultFound):
+            worker.advance()
+        console.site.now += frozen.LEASE_DURATION
+    assert not worker.advance()
+    page = console.page(path)
+    assert "It failed: an error of the program (NoResultFound)" in page.text
+    assert "1 person was changed." in page.text
+    with console.site.database.transaction() as session:
+        session.add(part)
+    console.press(page, "Try again")
+    assert [worker.advance(), worker.advance()] == [True, False]
+    assert "2 people were changed." in console.get(path).text
+
+
+def test_a_change_that_was_stopped_is_undone(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "STEP", 1)
+    worker = ListChanges(console.site.database, lambda: console.site.now)
+    path = preview(console)
+    worker.advance()
+    console.post(f"{path}/start")
+    lose_a_part(console, path)
+    fail_for_good(console, worker)
+    console.press(console.page(path), "Undo")
+    assert receiving(console) == {"ada", "bob"}
+
+
+def test_a_step_that_ends_its_worker_is_not_begun_for_ever(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "STEP", 1)
+    path = preview(console)
+    for attempt in range(frozen.MAX_ATTEMPTS + 1):
+        with console.site.database.transaction() as session:
+            leased = frozen.lease(session, console.site.now)
+        assert (leased is not None) is (attempt < frozen.MAX_ATTEMPTS)
+        console.site.now += frozen.LEASE_DURATION
+    page = console.page(path)
+    assert "never ended" in page.text
+    assert "Make a new preview" in page.links
 
 
 def test_a_preview_of_another_day_is_not_carried_out(console: Console) -> None:

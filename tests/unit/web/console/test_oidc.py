@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
 from werkzeug.test import TestResponse
 
-from preference_center.core.staff import members
+from preference_center.core.staff import identities, members
+from preference_center.core.staff.identities import Identity
 from preference_center.core.staff_vocab import StaffRole
 from preference_center.settings.settings import OidcSettings
 from tests.support import openid
@@ -98,7 +99,8 @@ def test_an_identity_belongs_to_one_member(site: Site, provider: Provider) -> No
 def test_a_removed_member_has_no_identity(site: Site, provider: Provider) -> None:
     sign_in(site, provider, invitation(site))
     with site.database.transaction() as session:
-        members.invite(session, "bob@example.org", StaffRole.ADMIN, site.now, by=None)
+        bob, _ = members.invite(session, "bob@example.org", StaffRole.ADMIN, site.now, by=None)
+        identities.bind(session, bob, Identity(provider.issuer, "1002"), site.now)
         members.remove(session, "ada@example.org", by=None, now=site.now)
     assert sign_in(site, provider)[0].status_code == 422
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from secrets import token_bytes
 from typing import Any
 
 import pytest
@@ -127,6 +128,15 @@ def test_a_passkey_does_not_sign_in_from(site: Site, attack: str) -> None:
         setattr(passkey, name, value)
     status, browser = sign_in(site, passkey)
     assert (status, browser.is_signed_in()) == (422, False)
+
+
+@pytest.mark.every_engine
+@pytest.mark.parametrize("length", [0, 1024, 9000])
+def test_a_passkey_with_an_impossible_id_is_refused(site: Site, length: int) -> None:
+    token, browser = invitation(site), Browser(site, "/console/welcome")
+    passkey = Authenticator(id=token_bytes(length))
+    answer = passkey.create(browser.options("/console/welcome", token=token))
+    assert browser.post("/console/welcome", token=token, credential=answer).status_code == 422
 
 
 def test_an_answer_is_not_replayed(site: Site) -> None:
