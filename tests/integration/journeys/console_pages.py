@@ -132,11 +132,11 @@ def _people() -> Iterator[str]:
 
 def _note(session: Session, member: UUID) -> None:
     day_notes.add(session, str((NOW - DAY).date()), "New provider", by=member, now=NOW)
-    place, english = Place("de", key_of((TEXT,))), (TEXT,)
-    for text in ("Danke!", "Vielen Dank!"):
-        edited_texts.save_draft(session, place, english, (text,), by=member, now=NOW)
-        if (draft := edited_texts.history(session, place).draft) and text == "Danke!":
-            edited_texts.publish(session, place, draft.id, by=member, now=NOW)
+    place = Place("de", key_of((TEXT,)), (TEXT,))
+    edited_texts.save_draft(session, place, ("Danke!",), by=member, now=NOW)
+    if draft := edited_texts.history(session, place).draft:
+        edited_texts.publish(session, place, draft.id, by=member, now=NOW)
+    edited_texts.save_draft(session, place, ("Vielen Dank!",), by=member, now=NOW)
 
 
 def _operate(session: Session) -> str:
