@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import and_, case, distinct, exists, func, or_, select
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import ColumnElement
 
 from preference_center.core.vocab import (
     OWN_SOURCES,
@@ -31,8 +32,8 @@ def left_after(
     """Return each unsubscribe that followed an event of `less` by the same subscriber.
 
     Columns: subscriber_id; topic, campaign and asked_at of the event; left_at. `wanted` selects
-    the event; the unsubscribe may come after `until`. Rows are ordered by subscriber. Events of
-    erased subscribers no longer have a topic and are left out.
+    the event; the unsubscribe may come after `until`, and one that was undone does not count. Rows
+    are ordered by subscriber. Events of erased subscribers no longer have a topic and are left out.
     """
     asked, left = aliased(LedgerRow), aliased(LedgerRow)
     later = and_(
@@ -40,7 +41,8 @@ def left_after(
         left.seq > asked.seq,
         left.event == Event.UNSUBSCRIBED,
         left.source.in_(sources),
-        or_(left.topic == asked.topic, left.scope == "all"),
+        or_(left.topic == asked.topic, left.scope == Scope.ALL),
+        ~_was_undone(left),
     )
     statement: AnySelect = (
         select(
@@ -81,23 +83,14 @@ def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
         .order_by(LedgerRow.recorded_at.desc())
         .limit(limit)
     )
-    asked, left, undone = newest.subquery(), aliased(LedgerRow), aliased(LedgerRow)
-    same_target = or_(
-        undone.topic == left.topic, and_(left.scope == Scope.ALL, undone.scope == Scope.ALL)
-    )
-    was_undone = exists().where(
-        undone.subscriber_id == left.subscriber_id,
-        undone.seq > left.seq,
-        undone.event == Event.UNDONE,
-        same_target,
-    )
+    asked, left = newest.subquery(), aliased(LedgerRow)
     later = and_(
         left.subscriber_id == asked.c.subscriber_id,
         left.seq > asked.c.seq,
         left.event == Event.UNSUBSCRIBED,
         left.source.in_(OWN_SOURCES),
         or_(left.topic == asked.c.topic, left.scope == Scope.ALL),
-        ~was_undone,
+        ~_was_undone(left),
     )
     by = (asked.c.subscriber_id, asked.c.topic)
     first = func.min(asked.c.occurred_at).label("asked_at")
@@ -170,6 +163,19 @@ def emailed_after_leaving(wanted: ReportFilter) -> AnySelect:
     if wanted.until is not None:
         statement = statement.where(Claim.claimed_at < wanted.until)
     return statement
+
+
+def _was_undone(left: type[LedgerRow]) -> ColumnElement[bool]:
+    undone = aliased(LedgerRow)
+    same_target = or_(
+        undone.topic == left.topic, and_(left.scope == Scope.ALL, undone.scope == Scope.ALL)
+    )
+    return exists().where(
+        undone.subscriber_id == left.subscriber_id,
+        undone.seq > left.seq,
+        undone.event == Event.UNDONE,
+        same_target,
+    )
 
 
 def _midnight(day: date) -> datetime:

@@ -242,6 +242,16 @@ def test_people_with_alternating_changes_count_once_each(database: Database) -> 
     assert counted["weekly-news", "47"] == {"reduced": 4, "paused": 2, "left_after_less": 2}
 
 
+def test_an_unsubscribe_that_was_undone_is_not_left_after_less(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        _reduce(session, Pause.TWO_WEEKS)
+        for slug in ("weekly-news", None):
+            left = make.unsubscribe(session, slug=slug, at=make.NOW + DAY)
+            make.undo(session, left.first_seq, left.last_seq, at=make.NOW + DAY)
+    assert "left_after_less" not in _report(database)["weekly-news", "47"]
+
+
 def test_left_after_less_includes_unsubscribes_after_the_period(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
