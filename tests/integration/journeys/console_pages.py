@@ -157,7 +157,8 @@ def _lists(session: Session, member: UUID) -> list[str]:
     wanted, choice = ListFilter(topic="weekly-news"), Choice(Frequency.MONTHLY, "weekly-news")
     paths = []
     for state in (ListState.PREVIEWED, ListState.RUNNING, ListState.UNDONE):
-        key = frozen.freeze(session, wanted, choice, "Winter", member, NOW, UTC)
+        key = uuid4()
+        frozen.freeze(session, key, wanted, choice, "Winter", member, NOW, UTC)
         session.get_one(FrozenListRow, key).state = state
         paths += [f"lists/{key}"]
     return [*paths, f"{paths[0]}/people", f"{paths[0]}/people?skipped=1"]
@@ -180,7 +181,7 @@ def _imports(installation: Installation, member: UUID) -> list[UUID]:
     database, options = installation.database, {"source": "auto", "topic": "product-news"}
     files = [(b"who\nx", "list.csv")] + [(MAILCHIMP, "mailchimp.zip")] * (1 + len(_STATES))
     failed, done, *added = (
-        stored.add_import(database, member, options, name, BytesIO(content), NOW)
+        stored.add_import(database, member, options, name, BytesIO(content), uuid4().bytes, NOW)
         for content, name in files
     )
     _run(installation)
