@@ -1,5 +1,6 @@
 """Enums of the JSON API, the feed of events, webhooks and reports, as in `vocab`."""
 
+from bisect import bisect
 from enum import StrEnum
 
 
@@ -25,6 +26,25 @@ class ReportBy(StrEnum):
     CAMPAIGN = "campaign"  # All mailings with the same campaign, whatever their topics.
     TOPIC = "topic"
     MONTH = "month"
+
+
+class EmailsReceived(StrEnum):
+    """How many emails a subscriber was sent within 30 days, the newest one included."""
+
+    NONE = "0"
+    ONE = "1"
+    FEW = "2-4"
+    SEVERAL = "5-9"
+    MANY = "10-19"
+    MOST = "20-"
+
+    @classmethod
+    def of(cls, number: int) -> "EmailsReceived":
+        """Return which of them a number of emails, from 0 up, is."""
+        return list(cls)[bisect(_LEAST, number) - 1]
+
+
+_LEAST = [int(each.partition("-")[0]) for each in EmailsReceived]
 
 
 class Outcome(StrEnum):

@@ -12,8 +12,15 @@ from sqlalchemy.orm import Session
 from preference_center.core import domain_hold, rollups, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.state import Subscriber
-from preference_center.core.vocab import Decision, DecisionReason, Scope, Status, TopicPolicy
-from preference_center.store import Database, queries, sets
+from preference_center.core.vocab import (
+    Decision,
+    DecisionReason,
+    Frequency,
+    Scope,
+    Status,
+    TopicPolicy,
+)
+from preference_center.store import Database, claim_queries, queries, sets
 from preference_center.store.queries import AddressRules, DeliveryRules
 from preference_center.store.tables import Claim, Topic
 
@@ -163,11 +170,13 @@ def _claim(
 ) -> None:
     """Claim the emails that verdicts allow. The subscribers are locked, and on record."""
     allowed = sorted(each for each, verdict in verdicts.items() if verdict.allows)
-    claimed = queries.claimed(session, topic.slug, campaign, allowed)
-    new = [each for each in allowed if each not in claimed]
-    rows = [(each, topic.slug, campaign, now, None) for each in new]
+    since = now - rollups.RECEIVED_WITHIN
+    claimed = claim_queries.claimed(session, topic.slug, campaign, allowed, since)
+    new = [each for each in allowed if not claimed[each].is_claimed]
+    rows = [(each, topic.slug, campaign, now, None, claimed[each].received + 1) for each in new]
     sets.upsert(session, Claim, rows)
-    rollups.count_emailed(session, topic.slug, campaign, {now: len(new)})
+    emails = Counter((now, row[-1]) for row in rows)
+    rollups.count_emailed(session, topic.slug, campaign, emails)
     domain_hold.count_claims(session, (verdicts[each].email for each in new), now)
 
 
@@ -183,10 +192,11 @@ def release(
         Claim.campaign == campaign,
         Claim.released_at.is_(None),
     )
-    found = session.scalars(claims.values(released_at=now).returning(Claim.claimed_at)).all()
-    times = {at: -number for at, number in Counter(found).items()}
-    rollups.count_emailed(session, topic.slug, campaign, times)
-    return len(found)
+    released = claims.values(released_at=now).returning(Claim.claimed_at, Claim.received)
+    found = Counter((at, received) for at, received in session.execute(released))
+    emails = {claim: -number for claim, number in found.items()}
+    rollups.count_emailed(session, topic.slug, campaign, emails)
+    return found.total()
 
 
 def _verdicts(
@@ -194,7 +204,8 @@ def _verdicts(
 ) -> dict[UUID, Verdict]:
     if topic.archived_at is not None:
         raise TopicRefusal(f"topic {topic.slug} is archived: no email may be sent on it")
-    rules = queries.load_delivery_rules(session, topic.slug, campaign, ids)
+    since = now - Frequency.MONTHLY.interval  # The longest one: an older claim defers no email.
+    rules = queries.load_delivery_rules(session, topic.slug, campaign, ids, since)
     return {each: _verdict(topic, rules.get(each), now) for each in ids}
 
 

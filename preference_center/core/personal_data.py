@@ -54,6 +54,7 @@ LEFT_OUT: Mapping[str, str] = {
     "ledger.hash": "seals the ledger",
     "ledger_details.salt": "seals the ledger",
     "ledger_details.seq": "the same as in the ledger",
+    "claims.received": "how many rows there were of the 30 days before",
     "outbox.id": "names the row",
     "outbox.lease": "says which process sends the email",
     "outbox.latest_at": "until when an email gathers changes",

@@ -27,12 +27,10 @@ from preference_center.core.report_counts import (
     Counts,
     Key,
 )
-from preference_center.core.vocab import OWN_SOURCES, Source
+from preference_center.core.vocab import RATED_SOURCES
 from preference_center.store.report_queries import ReportFilter
 
 EVENT_COLUMNS = ("opened", LEFT, "reduced", "paused", "undone", "came_back", LEFT_AFTER_LESS)
-# Those who left on their own account: not by a bounce, and not by what the sender recorded.
-RATED_SOURCES = (*OWN_SOURCES, Source.PROVIDER, Source.COMPLAINT)
 RATE, SUBSCRIBERS, PREVIOUS = "left_per_thousand", "subscribers", "previous_"
 COUNTS = (
     *(EMAILED, "opened", LEFT, LEFT_EVERYTHING),

@@ -5,40 +5,64 @@ A count names no subscriber. An erasure does not change those of the ledger and 
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from preference_center.store import sets, write_last
+from preference_center.core.api_vocab import EmailsReceived
+from preference_center.core.vocab import RATED_SOURCES, Event
+from preference_center.store import claim_queries, sets, write_last
 from preference_center.store.pipelines import pipeline
-from preference_center.store.tables import Base, EmailedCount, LedgerCount, SubscriberCount
+from preference_center.store.tables import (
+    Base,
+    EmailedCount,
+    LedgerCount,
+    ReceivedCount,
+    SubscriberCount,
+)
 
 # Each connection has a slot of its own, so that no transaction waits for another's counts: not for
 # one that is long, nor for one whose client has lost the network. Few connections have the same.
 SLOTS = 1000
 FOLD_SIZE = 1000  # rows
+RECEIVED_WITHIN = timedelta(days=30)
 _SLOT = "slot"  # In the connection's `info`.
 _Counts = Mapping[tuple[Any, ...], int]  # By all columns of the key but the slot; days are in UTC.
 _COUNTS = "counts"  # In the session's `info`.
-_TABLES: tuple[type[Base], ...] = (EmailedCount, LedgerCount, SubscriberCount)
+_TABLES: tuple[type[Base], ...] = (EmailedCount, LedgerCount, ReceivedCount, SubscriberCount)
 
 
-def count(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Count new ledger rows, given with all columns, at the end of the transaction."""
+def count(session: Session, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
+    """Count new ledger rows, given with all columns, at the end of the transaction.
+
+    Unsubscribes on the subscriber's own account also count by the emails claimed before `now`,
+    which takes one statement.
+    """
     _add(session, LedgerCount, Counter(map(_key, rows)))
+    left = [row for row in rows if _is_rated(row)]
+    if left:
+        ids = {row[0] for row in left}
+        received = claim_queries.received(session, ids, now - RECEIVED_WITHIN)
+        keys = ((_key(row)[0], EmailsReceived.of(received.get(row[0], 0)), True) for row in left)
+        _add(session, ReceivedCount, Counter(keys))
 
 
 def count_emailed(
-    session: Session, topic: str, campaign: str, times: Mapping[datetime, int]
+    session: Session, topic: str, campaign: str, emails: Mapping[tuple[datetime, int], int]
 ) -> None:
-    """Add how many emails were claimed at some times; those released are negative."""
-    counts = Counter[tuple[Any, ...]]()
-    for at, number in times.items():
+    """Add how many emails were claimed; those released are negative.
+
+    They are given by when they were claimed, and how many the subscriber received within 30 days.
+    """
+    counts, by_received = Counter[tuple[Any, ...]](), Counter[tuple[Any, ...]]()
+    for (at, received), number in emails.items():
         counts[day_of(at), topic, campaign] += number
+        by_received[day_of(at), EmailsReceived.of(received), False] += number
     _add(session, EmailedCount, counts)
+    _add(session, ReceivedCount, by_received)
 
 
 def count_subscribers(
@@ -85,6 +109,11 @@ def day_of(at: datetime) -> date:
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
     _, _, event, scope, topic, source, campaign, _, recorded_at, *_ = row
     return day_of(recorded_at), topic or "", campaign or "", event, scope, source
+
+
+def _is_rated(row: tuple[Any, ...]) -> bool:
+    _, _, event, _, _, source, *_ = row
+    return event is Event.UNSUBSCRIBED and source in RATED_SOURCES
 
 
 def _add(session: Session, table: type[Base], counts: _Counts) -> None:

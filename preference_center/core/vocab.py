@@ -28,6 +28,8 @@ class Source(StrEnum):
 
 
 OWN_SOURCES = (Source.PAGE, Source.ONE_CLICK, Source.MAILTO)
+# Those who left on their own account: not by a bounce, and not by what the sender recorded.
+RATED_SOURCES = (*OWN_SOURCES, Source.PROVIDER, Source.COMPLAINT)
 
 
 class Event(StrEnum):

@@ -78,7 +78,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
     ledger.record_wordings(session, {text for each in kept for text in each.wordings})
     rows = [row for each in kept for row in each.rows]
-    rollups.count(session, rows)
+    rollups.count(session, rows, now)
     with pipeline(session.connection()):
         _write_state(session, kept, now)
         sets.insert(session, tables.LedgerRow, rows)

@@ -17,6 +17,7 @@ from preference_center.store.tables import (
     EmailedCount,
     LedgerCount,
     Reason,
+    ReceivedCount,
     SubscriberCount,
 )
 
@@ -77,7 +78,8 @@ def changes_by_mailing(
 ) -> AnySelect:
     """Return the sums of the columns of mailings: topic, campaign, and a sum by name for each.
 
-    `unsubscribed` are those by the sources `rated`. What is asked for counts by the sources `own`.
+    `unsubscribed` are those by the sources `rated`. What is asked for counts by the sources `own`:
+    `asked` and `asked_everything` are who left one topic or everything, and were asked why.
     """
     event, scope, source = LedgerCount.event, LedgerCount.scope, LedgerCount.source
     left = event == Event.UNSUBSCRIBED
@@ -87,6 +89,8 @@ def changes_by_mailing(
         "left_everything": and_(left, scope != Scope.TOPIC),
         "left_complaint": and_(left, source == Source.COMPLAINT),
         "left_bounce": and_(left, source == Source.BOUNCE),
+        "asked": and_(left, source.in_(own), scope == Scope.TOPIC),
+        "asked_everything": and_(left, source.in_(own), scope != Scope.TOPIC),
         **{each.value: and_(event == each, by_subscriber) for each in ASKED},
     }
     sums = [
@@ -115,6 +119,17 @@ def left_by_day(
         LedgerCount.campaign == campaign,
         LedgerCount.topic.in_(topics),
     ).group_by(LedgerCount.day)
+
+
+def received(since: date) -> AnySelect:
+    """Return how many emails were claimed, and how many unsubscribed.
+
+    Columns: how many emails the subscriber was sent within 30 days, whether those are who
+    unsubscribed, count.
+    """
+    by = (ReceivedCount.received, ReceivedCount.unsubscribed)
+    statement: AnySelect = select(*by, func.sum(ReceivedCount.count))
+    return statement.where(ReceivedCount.day >= since).group_by(*by)
 
 
 def counted(campaigns: Collection[str]) -> AnySelect:

@@ -10,7 +10,18 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, func, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+    union,
+)
 
 from preference_center.core.staff_vocab import Standing
 from preference_center.core.vocab import Frequency, ReasonCode, Scope, Status
@@ -119,7 +130,9 @@ def _conditions(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> I
     if status is not None:
         yield _stands(status, topic, opt_out)
     if wanted.frequency is not None:
-        held = func.coalesce(SubscriptionRow.frequency, Frequency.EVERY) == wanted.frequency
+        held = SubscriptionRow.frequency == wanted.frequency
+        if topic in opt_out and wanted.frequency is Frequency.EVERY:
+            held = or_(held, SubscriptionRow.subscriber_id.is_(None))
         any_held = and_(_IS_SUBSCRIBED, SubscriptionRow.frequency == wanted.frequency)
         yield held if topic is not None else _any_topic(any_held)
     if wanted.reason is not None:
@@ -135,9 +148,16 @@ def _conditions(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> I
         left = _within(SubscriptionRow.changed_at, wanted.left_from, wanted.left_to, zone)
         left = and_(SubscriptionRow.status == Status.UNSUBSCRIBED, left)
         since = _within(SuppressionRow.since, wanted.left_from, wanted.left_to, zone)
-        yield or_(
-            left if topic is not None else _any_topic(left),
-            _stopped(SuppressionRow.kind == Scope.ALL, since),
+        left_all = (SuppressionRow.kind == Scope.ALL, since)
+        yield (
+            or_(left, _stopped(*left_all))
+            if topic is not None
+            else _ID.in_(
+                union(  # Of two indexes. With OR, every subscriber would be looked at.
+                    select(SubscriptionRow.subscriber_id).where(left),
+                    select(SuppressionRow.subscriber_id).where(*left_all),
+                )
+            )
         )
 
 
@@ -155,8 +175,9 @@ def _stands(standing: Standing, topic: str | None, opt_out: Collection[str]) -> 
         waits = SubscriptionRow.status == Status.UNCONFIRMED
         return waits if topic is not None else _any_topic(waits)
     if topic is not None:
-        status = func.coalesce(SubscriptionRow.status, Status.SUBSCRIBED)
-        return and_(status == Status.SUBSCRIBED, ~_stopped())
+        # No COALESCE: the engine knows how many rows have a status.
+        none_yet = [SubscriptionRow.subscriber_id.is_(None)] if topic in opt_out else []
+        return and_(or_(_IS_SUBSCRIBED, *none_yet), ~_stopped())
     by_silence = [~_any_topic(SubscriptionRow.topic == each) for each in opt_out]
     silent = and_(SubscriberRow.explicit_from.is_(None), or_(False, *by_silence))
     return and_(or_(_any_topic(_IS_SUBSCRIBED), silent), ~_stopped())
@@ -182,8 +203,9 @@ def _gave(reason: ReasonCode, topic: str | None) -> Condition:
 
 def _emailed(campaign: str, topic: str | None) -> Condition:
     own = and_(Claim.subscriber_id == _ID, Claim.topic == topic, Claim.campaign == campaign)
-    statement = select(Claim.campaign).where(own, Claim.released_at.is_(None))
-    return statement.correlate(SubscriberRow).exists()
+    # A number, not EXISTS: PostgreSQL would scan all claims instead of looking up each person's.
+    statement = select(func.count()).where(own, Claim.released_at.is_(None))
+    return statement.correlate(SubscriberRow).scalar_subquery() > 0
 
 
 def _within(column: Any, first: date | None, last: date | None, zone: tzinfo) -> Condition:

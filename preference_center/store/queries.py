@@ -91,15 +91,16 @@ class DeliveryRules(NamedTuple):
 
 
 def load_delivery_rules(
-    session: Session, topic: str, campaign: str, ids: Sequence[UUID]
+    session: Session, topic: str, campaign: str, ids: Sequence[UUID], since: datetime
 ) -> dict[UUID, DeliveryRules]:
-    """Return the rules for each of `ids` that is on record."""
+    """Return the rules for each of `ids` that is on record. Claims before `since` do not count."""
     last_claim = (
         select(func.max(Claim.claimed_at))
         .where(
             Claim.subscriber_id == SubscriberRow.subscriber_id,
             Claim.topic == topic,
             Claim.campaign != campaign,
+            Claim.claimed_at > since,
             Claim.released_at.is_(None),
         )
         .scalar_subquery()
@@ -153,17 +154,6 @@ def load_address_rules(session: Session, ids: Collection[UUID]) -> dict[UUID, Ad
         SubscriberRow.subscriber_id, SubscriberRow.email, SubscriberRow.erased_at, stops.exists()
     ).where(among(session, SubscriberRow.subscriber_id, list(ids)))
     return {row[0]: AddressRules(*row) for row in session.execute(statement)}
-
-
-def claimed(session: Session, topic: str, campaign: str, ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of `ids` whose email of a campaign is claimed and not released."""
-    statement = select(Claim.subscriber_id).where(
-        among(session, Claim.subscriber_id, ids),
-        Claim.topic == topic,
-        Claim.campaign == campaign,
-        Claim.released_at.is_(None),
-    )
-    return set(session.scalars(statement)) if ids else set()
 
 
 def among(

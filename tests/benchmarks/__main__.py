@@ -14,7 +14,7 @@ from tests.benchmarks import table
 from tests.benchmarks.options import ENGINES, Options
 from tests.benchmarks.result import Result
 
-NAMES = ("one_click", "links", "imports", "audience", "exports", "inbound", "start_up")
+NAMES = ("one_click", "links", "imports", "audience", "exports", "inbound", "console", "start_up")
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--people",
         type=int,
         default=default.people,
-        help="subscribers on record while one-click requests arrive; %(default)s",
+        help="subscribers on record for one-click and the console; %(default)s",
     )
     add("--seconds", type=float, default=default.seconds, help="of each run; %(default)s")
     add("--rounds", type=int, default=default.rounds, help="of which the median; %(default)s")

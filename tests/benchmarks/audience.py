@@ -37,8 +37,8 @@ LEFT JOIN suppressions AS address ON address.subscriber_id = a.id AND address.ki
 # The ids are practically random, so half of them are below the middle.
 _CAP = """
 UPDATE subscriptions SET frequency = 'weekly' WHERE subscriber_id < '{middle}';
-INSERT INTO claims (subscriber_id, topic, campaign, claimed_at)
-SELECT subscriber_id, topic, '2026-01', '{since}' FROM subscriptions WHERE frequency = 'weekly';
+INSERT INTO claims (subscriber_id, topic, campaign, claimed_at, received)
+SELECT subscriber_id, topic, '2026-01', '{since}', 1 FROM subscriptions WHERE frequency = 'weekly';
 """
 _MIDDLE = {True: "80000000-0000-0000-0000-000000000000", False: "8"}
 

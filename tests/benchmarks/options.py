@@ -13,7 +13,8 @@ class Options:
     Attributes:
         size: the number of rows of a file: imports, exports, audience, links. It also limits the
             longest list of provider events.
-        people: the number of subscribers on record while one-click requests arrive.
+        people: the number of subscribers on record while one-click requests arrive, and of those of
+            whom the console shows figures.
         seconds: about how long each run of a load lasts.
         rounds: how often the product and its limit are measured in turn; the median counts.
         processes: the value of `serve --processes`, or None to leave it out.

@@ -1,14 +1,19 @@
-"""What the roll-ups say, and what the ledger says."""
+"""What the roll-ups say, and what the ledger and the claims say."""
 
 from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from preference_center.store.tables import LedgerCount, LedgerRow
+from preference_center.core.api_vocab import EmailsReceived
+from preference_center.core.vocab import RATED_SOURCES, Event
+from preference_center.store.tables import Claim, LedgerCount, LedgerRow, ReceivedCount
 
 Counts = Counter[tuple[Any, ...]]  # By day, topic, campaign, event, scope and source.
+_WITHIN = timedelta(days=30)
 
 
 def rolled_up(session: Session) -> Counts:
@@ -27,3 +32,41 @@ def counted(session: Session) -> Counts:
         (recorded_at.date(), topic or "", campaign or "", *others)
         for recorded_at, topic, campaign, *others in rows
     )
+
+
+def received(session: Session) -> Counts:
+    """Return the counts by emails received: by day, number of emails, and who unsubscribed."""
+    counts = Counts()
+    for *key, _slot, count in session.execute(select(ReceivedCount.__table__)):
+        counts[tuple(key)] += count
+    return +counts
+
+
+def received_counted(session: Session) -> Counts:
+    """Return the same from the claims and the ledger, before anyone is erased."""
+    claims = session.scalars(select(Claim)).all()
+    left = select(LedgerRow).where(LedgerRow.event == Event.UNSUBSCRIBED)
+    rows = session.scalars(left.where(LedgerRow.source.in_(RATED_SOURCES)))
+    return Counter(
+        [
+            *(_key(each.claimed_at, claims, each, False) for each in _held(claims)),
+            *(_key(each.recorded_at, claims, each, True) for each in rows),
+        ]
+    )
+
+
+def _held(claims: Any) -> Iterator[Any]:
+    return (each for each in claims if each.released_at is None)
+
+
+def _key(
+    at: datetime, claims: Any, row: Any, unsubscribed: bool
+) -> tuple[date, EmailsReceived, bool]:
+    """Return the key of a claim or a ledger row: how many emails were on record at its time."""
+    number = sum(
+        each.subscriber_id == row.subscriber_id
+        and at - _WITHIN < each.claimed_at <= at
+        and (each.released_at is None or each.released_at > at)
+        for each in claims
+    )
+    return at.date(), EmailsReceived.of(number), unsubscribed

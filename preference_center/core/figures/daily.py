@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.rates import ranked
-from preference_center.core.report import RATED_SOURCES
-from preference_center.core.vocab import Event, Scope, Source
+from preference_center.core.vocab import RATED_SOURCES, Event, Scope, Source
 from preference_center.store import figure_queries
 
 _JOINED = (Event.SUBSCRIBED, Event.RESUBSCRIBED)
@@ -109,11 +108,11 @@ def _counts(
 ) -> tuple[Mapping[date, Counter[str]], Counter[Source]]:
     """Return the counts of each day, from the span before on, and the channels of the period."""
     counts: dict[date, Counter[str]] = defaultdict(Counter)
-    channels = Counter[Source]()
+    channels, first = Counter[Source](), period.first
     wanted = figure_queries.changes_by_day((Event.UNSUBSCRIBED, *_JOINED), period.before)
     for day, event, scope, source, number in session.execute(wanted):
         counts[day][_column(event, scope, source)] += int(number)
-        if event is Event.UNSUBSCRIBED and day >= period.first:
+        if event is Event.UNSUBSCRIBED and day >= first:
             channels[source] += int(number)
     return counts, channels
 

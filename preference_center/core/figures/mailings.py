@@ -16,14 +16,13 @@ from preference_center.core.figures import day_notes
 from preference_center.core.figures.day_notes import DayNote
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.rates import Rate, ranked, rate
-from preference_center.core.report import RATED_SOURCES
 from preference_center.core.report_counts import EMAILED, LEFT_BY, REASONS
-from preference_center.core.vocab import OWN_SOURCES, Event, ReasonCode, Source
+from preference_center.core.vocab import OWN_SOURCES, RATED_SOURCES, Event, ReasonCode, Source
 from preference_center.links.server import OWN_CAMPAIGNS
 from preference_center.store import figure_queries, report_queries
 
 MAX_SHOWN = 200
-UNSUBSCRIBED = "unsubscribed"
+UNSUBSCRIBED, ASKED, ASKED_EVERYTHING = "unsubscribed", "asked", "asked_everything"
 _FOLLOWED_DAYS = 30
 _KEY = ("topic", "campaign")
 
@@ -39,7 +38,8 @@ class MailingOrder(StrEnum):
 class Mailing:
     """One campaign of one topic. `first_day` is when its first emails were claimed, or None.
 
-    `counts` are columns of the report, and UNSUBSCRIBED: those who left on their own account.
+    `counts` are columns of the report, and UNSUBSCRIBED: those who left on their own account. ASKED
+    and ASKED_EVERYTHING are those who left one topic or everything and were asked why.
     """
 
     topic: str
@@ -190,6 +190,15 @@ def without_claims(session: Session, found: Iterable[Mailing]) -> list[Mailing]:
         return []
     known = {(row.topic, row.campaign) for row in session.execute(figure_queries.counted(names))}
     return [each for each in unknown if each.key not in known]
+
+
+def asked(found: Iterable[Mailing]) -> Counter[str]:
+    """Return how many were asked why they left: by topic, "" for those who left everything."""
+    counts = Counter[str]()
+    for each in found:
+        counts[each.topic] += each.counts[ASKED]
+        counts[""] += each.counts[ASKED_EVERYTHING]
+    return +counts
 
 
 def summed(found: Iterable[Mailing]) -> Counter[str]:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from preference_center.core import topics
-from preference_center.core.figures import checks, daily, day_notes, kept, mailings, reasons
+from preference_center.core.figures import (
+    checks,
+    daily,
+    day_notes,
+    kept,
+    mailings,
+    reasons,
+    received,
+)
 from preference_center.core.figures.checks import Check
 from preference_center.core.figures.daily import Daily
 from preference_center.core.figures.day_notes import DayNote
@@ -14,6 +22,7 @@ from preference_center.core.figures.kept import Kept
 from preference_center.core.figures.mailings import Mailing
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.reasons import Reasons
+from preference_center.core.figures.received import Received
 from preference_center.store import figure_queries
 
 _COSTLIEST = 5
@@ -33,6 +42,7 @@ class Overview:
     costliest: Sequence[Mailing]
     reasons: Reasons
     kept: Sequence[Kept]
+    received: Received
     opened: int
     receiving: list[tuple[str, int]]
     notes: list[DayNote]
@@ -51,8 +61,9 @@ def load(session: Session, period: Period) -> Overview:
         checks=checks.load(session, found, period.now),
         daily=daily.load(session, period),
         costliest=mailings.costliest(found, _COSTLIEST),
-        reasons=reasons.load(session, period),
+        reasons=reasons.load(session, period, mailings.asked(found)),
         kept=kept.load(session, period.now),
+        received=received.load(session, period),
         opened=mailings.summed(found)["opened"],
         receiving=_receiving(session),
         notes=day_notes.between(session, period.first, period.today),

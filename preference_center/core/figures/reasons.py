@@ -91,17 +91,24 @@ class NotePage:
     names: Mapping[str, str]
 
 
-def load(session: Session, period: Period) -> Reasons:
-    """Return how often each reason was given, by topic."""
+def load(session: Session, period: Period, asked: Mapping[str, int] | None = None) -> Reasons:
+    """Return how often each reason was given, by topic.
+
+    `asked` is how many were asked by topic, "" for everything; it is read if it is not known.
+    """
     counts: Mapping[str, Counter[ReasonCode]] = defaultdict(Counter)
     for topic, code, number in session.execute(figure_queries.reason_counts(period.since)):
         counts[topic or ""][ReasonCode(code)] += int(number)
-    wanted = figure_queries.changes_by_topic(Event.UNSUBSCRIBED, OWN_SOURCES, period.first)
-    left = Counter({topic: int(number) for topic, number in session.execute(wanted)})
+    left = Counter(_asked(session, period) if asked is None else asked)
     slugs = sorted({*counts, *left}, key=lambda slug: (slug == "", slug))
     return Reasons(
         [TopicReasons(slug, counts[slug], left[slug]) for slug in slugs], topics.names(session)
     )
+
+
+def _asked(session: Session, period: Period) -> dict[str, int]:
+    wanted = figure_queries.changes_by_topic(Event.UNSUBSCRIBED, OWN_SOURCES, period.first)
+    return {topic: int(number) for topic, number in session.execute(wanted)}
 
 
 def read_notes(

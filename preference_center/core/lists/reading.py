@@ -14,7 +14,6 @@ from preference_center.core import preferences, topics, work
 from preference_center.core.errors import ListRefusal
 from preference_center.core.lists.frozen import (
     KEPT_FOR,
-    MAX_PEOPLE,
     PREVIEW_LIFETIME,
     STEP,
     ids_in,
@@ -32,6 +31,7 @@ from preference_center.store.tables import (
 )
 
 PAGE = 50  # people
+MAX_COUNTED = 10_000  # people; counting more takes too long for a page
 _LATEST = 20  # lists
 
 
@@ -48,7 +48,7 @@ class Person:
 class PeoplePage:
     """A page of people. `more` is where the next one begins, or None.
 
-    `count` is how many there are, at most `MAX_PEOPLE` + 1; None if they were not counted.
+    `count` is how many there are, at most `MAX_COUNTED` + 1; None if they were not counted.
     """
 
     people: Sequence[Person]
@@ -109,7 +109,7 @@ def show(
     ids = list(session.scalars(later.limit(PAGE + 1)))
     count = None
     if after is None:
-        some = statement.order_by(None).limit(MAX_PEOPLE + 1).subquery()
+        some = statement.order_by(None).limit(MAX_COUNTED + 1).subquery()
         count = session.scalars(select(func.count()).select_from(some)).one()
     shown = ids[:PAGE]
     details = {"filters": wanted.plain(), "after": after and str(after)}

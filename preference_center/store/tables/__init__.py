@@ -41,6 +41,7 @@ from preference_center.store.tables.sending import (
     OutboxRow,
     PageView,
     Reason,
+    ReceivedCount,
 )
 from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.staff import (
@@ -114,6 +115,7 @@ __all__ = [
     "PageView",
     "QuarantineRow",
     "Reason",
+    "ReceivedCount",
     "SavedExportRow",
     "ServingProcess",
     "SignUpHour",

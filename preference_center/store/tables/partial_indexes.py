@@ -16,7 +16,12 @@ from preference_center.store.tables.feed import (
 )
 from preference_center.store.tables.inbound import FailedMailing
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
-from preference_center.store.tables.subscribers import ASKED_FOR_LESS, UNSUBSCRIBED, LedgerRow
+from preference_center.store.tables.subscribers import (
+    ASKED_FOR_LESS,
+    UNSUBSCRIBED,
+    LedgerRow,
+    SubscriptionRow,
+)
 
 
 def _index(name: str, where: TextClause, *columns: Any, unique: bool = False) -> None:
@@ -36,8 +41,13 @@ _index("ix_outbox_due", UNSETTLED, OutboxRow.due_at)
 _index("ix_outbox_failed", FAILED, OutboxRow.settled_at)
 _waiting = text("missed_at IS NULL")
 _index("ix_unacknowledged_erasures_waiting", _waiting, UnacknowledgedErasure.erased_at)
+_capped = text("frequency <> 'every'")
+_key = (SubscriptionRow.frequency, SubscriptionRow.topic, SubscriptionRow.subscriber_id)
+_index("ix_subscriptions_capped", _capped, *_key)
+_left = text("status = 'unsubscribed'")
+_index("ix_subscriptions_left", _left, SubscriptionRow.changed_at)
 _pending = text("state = 'pending'")
-_key = (OutboxRow.subscriber_id, OutboxRow.kind, OutboxRow.topic)
-_index("uq_outbox_pending", _pending, *_key, unique=True)
+_outbox_key = (OutboxRow.subscriber_id, OutboxRow.kind, OutboxRow.topic)
+_index("uq_outbox_pending", _pending, *_outbox_key, unique=True)
 
 METADATA = Base.metadata  # with these indexes

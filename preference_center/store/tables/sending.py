@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from preference_center.core.api_vocab import EmailsReceived
 from preference_center.core.vocab import FetchKind, OutboxKind, OutboxState, ReasonCode
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
@@ -66,11 +67,15 @@ class Fetch(Base):
 
 
 class Claim(Base):
-    """An email that a sender may send to one subscriber. Frequency caps count claims."""
+    """An email that a sender may send to one subscriber. Frequency caps count claims.
+
+    `received` is how many emails of all topics were claimed for the subscriber within 30 days, with
+    this one.
+    """
 
     __tablename__ = "claims"
     __table_args__ = (
-        Index(None, "subscriber_id", "topic", "claimed_at"),
+        Index(None, "subscriber_id", "claimed_at", "topic"),
         Index(None, "claimed_at"),
     )
 
@@ -81,6 +86,7 @@ class Claim(Base):
     campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
     claimed_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
+    received: Mapped[int]
 
 
 class CampaignRow(Base):
@@ -106,6 +112,22 @@ class EmailedCount(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)
     campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+
+
+class ReceivedCount(Base):
+    """How many emails were claimed on one UTC day, less those released, or how many unsubscribed.
+
+    `received` is how many emails the subscriber was sent within 30 days. Slots are summed.
+    """
+
+    __tablename__ = "received_counts"
+    __table_args__ = (one_of("received", EmailsReceived),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    received: Mapped[EmailsReceived] = mapped_column(Word(EmailsReceived, 8), primary_key=True)
+    unsubscribed: Mapped[bool] = mapped_column(primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]
 

@@ -55,6 +55,7 @@ def lists() -> str:
             reasons=list(ReasonCode),
             offered=list(OFFERED),
             max_people=frozen.MAX_PEOPLE,
+            max_counted=reading.MAX_COUNTED,
             max_note=frozen.MAX_NOTE_LENGTH,
         )
 

@@ -59,7 +59,7 @@ def add_reason(session: Session, email: str, given_at: datetime, campaign: str =
 def add_claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
     person = make.id_of(email)
     row = {"topic": "weekly-news", "campaign": campaign, "claimed_at": claimed_at}
-    session.execute(insert(Claim), [{"subscriber_id": person, **row}])
+    session.execute(insert(Claim), [{"subscriber_id": person, "received": 1, **row}])
 
 
 def add_items_of_each_age(database: Database) -> None:

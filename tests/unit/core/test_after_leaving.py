@@ -32,7 +32,7 @@ def ask(session: Session, campaign: str = "47", at: datetime = make.NOW) -> bool
 def claim_anyway(session: Session, at: datetime = make.NOW, **changes: Any) -> None:
     """Add a claim as no audience check does."""
     values = {"topic": "weekly-news", "campaign": "47", "claimed_at": at, **changes}
-    session.execute(insert(Claim), [{"subscriber_id": make.id_of(), **values}])
+    session.execute(insert(Claim), [{"subscriber_id": make.id_of(), "received": 1, **values}])
 
 
 def found(database: Database, **selection: Any) -> list[EmailedAfterLeaving]:

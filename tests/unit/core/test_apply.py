@@ -284,7 +284,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_changes(
         assert roll_ups == (prepare is not _have_left), "only new ledger rows are counted"
         counts.append(len(statements))
     assert counts[0] == counts[1], counts
-    assert counts[0] <= 14 + (citus.URL is not None)  # Citus locks in a statement of its own.
+    assert counts[0] <= 16 + (citus.URL is not None)  # Citus locks in a statement of its own.
 
 
 # Processes.

@@ -53,7 +53,8 @@ def fill(session: Session) -> None:
         row = {"topic": "weekly-news", "campaign": "47", "claimed_at": make.NOW}
         released = make.NOW if email == "eve" else None
         person = make.id_of(f"{email}@example.org")
-        session.execute(insert(Claim), [{"subscriber_id": person, **row, "released_at": released}])
+        row |= {"subscriber_id": person, "released_at": released, "received": 1}
+        session.execute(insert(Claim), [row])
     make.subscriber(session, "ian@example.org", "offers", status=Status.UNSUBSCRIBED)
     with make.drafted(session, "ian@example.org") as draft:
         draft.subscriber.note_silence(1)

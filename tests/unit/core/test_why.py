@@ -75,6 +75,7 @@ def test_without_a_record_it_says_so(database: Database) -> None:
                 campaign="old",
                 claimed_at=make.NOW - 401 * DAY,
                 released_at=make.NOW - 400 * DAY,
+                received=1,
             )
         )
     (old,) = explained(database)

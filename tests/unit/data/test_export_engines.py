@@ -34,7 +34,7 @@ def _add_emails(session: Session) -> None:
         for days, campaign in enumerate(CAMPAIGNS):
             released = {"released_at": make.NOW if days % 2 else None}
             row = {"campaign": campaign, "claimed_at": make.NOW - days * DAY, **released}
-            session.execute(insert(Claim).values(**key, **row))
+            session.execute(insert(Claim).values(**key, **row, received=1))
         for severity in (BounceSeverity.SOFT, BounceSeverity.PERMANENT, BounceSeverity.PROBABLE):
             failed: dict[str, Any] = {"day": make.NOW.date(), "severity": severity, "code": "4.2.2"}
             session.execute(insert(FailedMailing).values(**key, **failed))

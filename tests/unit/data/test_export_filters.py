@@ -124,7 +124,7 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             session.execute(insert(SubscriptionRow).values(**key, **row))
         for (topic, campaign), at in person["claims"].items():
             row = {"topic": topic, "campaign": campaign, "claimed_at": at}
-            session.execute(insert(Claim).values(**key, **row))
+            session.execute(insert(Claim).values(**key, **row, received=1))
         for position, email_row in enumerate(person["emails"]):
             session.execute(insert(OutboxRow).values(**key, **_outbox_row(position, *email_row)))
         for (severity, topic), at in person["bounces"].items():

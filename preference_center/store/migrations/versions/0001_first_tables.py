@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_feed()
     _create_feed_days()
     _create_emailed_counts()
+    _create_received_counts()
     _create_subscriber_counts()
     _create_fetches()
     _create_idempotent_requests()
@@ -159,6 +160,21 @@ def _create_emailed_counts() -> None:
         sa.Column("slot", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "topic", "campaign", "slot", name=op.f("pk_emailed_counts")),
+    )
+
+
+def _create_received_counts() -> None:
+    op.create_table(
+        "received_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("received", sa.String(length=8), nullable=False),
+        sa.Column("unsubscribed", sa.Boolean(), nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        _one_of("received_counts", "received", "0", "1", "2-4", "5-9", "10-19", "20-"),
+        sa.PrimaryKeyConstraint(
+            "day", "received", "unsubscribed", "slot", name=op.f("pk_received_counts")
+        ),
     )
 
 
@@ -521,6 +537,7 @@ def _create_claims() -> None:
         sa.Column("campaign", sa.String(length=40), nullable=False),
         sa.Column("claimed_at", TIME, nullable=False),
         sa.Column("released_at", TIME, nullable=True),
+        sa.Column("received", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_claims_subscriber_id")
         ),
@@ -529,9 +546,9 @@ def _create_claims() -> None:
     )
     op.create_index(op.f("ix_claims_claimed_at"), "claims", ["claimed_at"])
     op.create_index(
-        op.f("ix_claims_subscriber_id_topic_claimed_at"),
+        op.f("ix_claims_subscriber_id_claimed_at_topic"),
         "claims",
-        ["subscriber_id", "topic", "claimed_at"],
+        ["subscriber_id", "claimed_at", "topic"],
     )
 
 
@@ -790,6 +807,17 @@ def _create_subscriptions() -> None:
     op.create_index(
         op.f("ix_subscriptions_topic_subscriber_id"), "subscriptions", ["topic", "subscriber_id"]
     )
+    for name, columns, where in (
+        ("capped", ["frequency", "topic", "subscriber_id"], sa.text("frequency <> 'every'")),
+        ("left", ["changed_at"], sa.text("status = 'unsubscribed'")),
+    ):
+        op.create_index(
+            op.f(f"ix_subscriptions_{name}"),
+            "subscriptions",
+            columns,
+            postgresql_where=where,
+            sqlite_where=where,
+        )
     op.create_index(op.f("ix_subscriptions_updated_at"), "subscriptions", ["updated_at"])
 
 

@@ -80,6 +80,7 @@ def test_each_line_is_answered_in_order_and_the_last_line_counts(site: Site, api
                 topic="weekly-news",
                 campaign="2026-46",
                 claimed_at=make.NOW,
+                received=1,
             )
         )
     body = people("ada@example.org", "bob@example.org", "", "cleo@example.org", "ada@example.org")

@@ -7,9 +7,12 @@ from re import findall, search
 import pytest
 
 from preference_center.core import campaigns, feed, reasons
+from preference_center.core.api_vocab import EmailsReceived
 from preference_center.core.campaigns import Campaign
 from preference_center.core.staff_vocab import AuditAction, StaffRole
 from preference_center.core.vocab import ReasonCode
+from preference_center.store import sets
+from preference_center.store.tables import ReceivedCount
 from tests.support import make
 from tests.support.console import SECRET_KEY, Console
 from tests.support.web_fixtures import SiteMaker
@@ -72,6 +75,41 @@ def test_the_overview_shows_the_costliest_campaign(busy: Console) -> None:
     assert "20.0 10.9–36.4 10 500" in _text(page)
     assert f'href="{MAILING.replace("&", "&amp;")}&amp;span=30"' in page
     assert "<title>21 Nov 2026: 0</title>" in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_overview_says_whether_more_emails_cost_more(busy: Console) -> None:
+    assert "No email was claimed in these days, so it is not known" in busy.get("/console/").text
+    day = (make.NOW - DAY).date()
+    numbers = {("1", False): 9000, ("1", True): 9, ("10-19", False): 8000, ("10-19", True): 40}
+    rows = [(day, EmailsReceived(group), left, 0, n) for (group, left), n in numbers.items()]
+    with busy.site.database.transaction() as session:
+        sets.insert(session, ReceivedCount, rows)
+    text = _text(busy.get("/console/").text)
+    assert "It seems so. Those who were sent 10–19 within 30 days unsubscribed after 5.0" in text
+    assert "of 1,000 emails, those who were sent 1 after 1.0." in text
+    assert "10–19 5.0 3.7–6.8 40 8,000" in text
+
+
+@pytest.mark.parametrize(
+    ("role", "paths"),
+    [
+        ("viewer", {"campaigns", "reasons"}),
+        ("support", {"campaigns", "reasons", "reasons/notes"}),
+        ("marketer", {"campaigns", "reasons", "reasons/notes", "lists"}),
+        ("admin", {"campaigns", "reasons", "reasons/notes", "lists", "operations"}),
+    ],
+)
+def test_the_figures_lead_to_the_rows_that_a_member_may_see(
+    busy: Console, role: str, paths: set[str]
+) -> None:
+    member = Console(busy.site, role)
+    main = search(r"<main.*</main>", member.get("/console/").text, flags=16)
+    assert main is not None
+    found = {unescape(each) for each in findall(r'href="(/console/[^"]+)"', main[0])}
+    shown = {each.removeprefix("/console/").partition("?")[0] for each in found}
+    assert shown == {"", "campaigns/mailing", *paths}
+    for each in found:
+        assert member.get(each).status_code == 200, each
 
 
 def test_an_empty_installation_is_told_what_to_do(site_with: SiteMaker) -> None:
