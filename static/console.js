@@ -1,3 +1,4 @@
+// What the console's pages cannot do without a script: passkeys, and progress that leaves the focus.
 // Passkeys: ask the server for options, the authenticator for an answer, and send it back.
 // Binary values travel as base64url (Web Authentication, Level 3, section 5.1).
 "use strict";
@@ -76,3 +77,35 @@ for (const [selector, run] of [["[data-sign-in]", signIn], ["[data-create]", cre
 for (const field of document.querySelectorAll("[data-invitation]")) {
   field.value = location.hash.slice(1);
 }
+
+// Work in progress: ask for the page again until the work is done. Until then, only what says how
+// far it is changes, so that the focus stays where it is.
+const RENEW_AFTER = 2000; // milliseconds
+
+const progress = (page) => [...page.querySelectorAll("[data-progress]")];
+
+const renew = async () => {
+  const response = await fetch(location.href);
+  if (response.redirected || !response.ok) return location.reload();
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const [shown, found] = [progress(document), progress(page)];
+  if (shown.length !== found.length) {
+    document.querySelector("main").replaceWith(page.querySelector("main"));
+    document.querySelector("main").focus();
+    return;
+  }
+  found.forEach((each, place) => {
+    if (shown[place].innerHTML !== each.innerHTML) shown[place].innerHTML = each.innerHTML;
+  });
+};
+
+const follow = async () => {
+  try {
+    if (!document.hidden) await renew();
+  } catch {
+    // The network is away. It is asked again.
+  }
+  if (progress(document).length) setTimeout(follow, RENEW_AFTER);
+};
+
+if (progress(document).length) setTimeout(follow, RENEW_AFTER);

@@ -27,34 +27,31 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
+    """What an error is answered with: a status, the page for people, the line for machines."""
+
     status: int
     template: str
     line: str
 
 
-_Respond = Callable[[_Answer], Response]
+_Respond = Callable[[Answer], Response]
 
-_ANSWERS: dict[type[Exception], _Answer] = {
-    BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
-    InvalidSignatureError: _Answer(403, "errors/other.html", "Invalid signature."),
-    MalformedEventError: _Answer(400, "errors/other.html", "Malformed event."),
-    VerificationUnavailableError: _Answer(
+_ANSWERS: dict[type[Exception], Answer] = {
+    BadLink: Answer(400, "errors/broken_link.html", "This link does not work."),
+    InvalidSignatureError: Answer(403, "errors/other.html", "Invalid signature."),
+    MalformedEventError: Answer(400, "errors/other.html", "Malformed event."),
+    VerificationUnavailableError: Answer(
         503, "errors/trouble.html", "Nothing was stored. Try again."
     ),
-    UnavailableError: _Answer(503, "errors/trouble.html", "This may not be stored. Try again."),
-    SchemaError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
+    UnavailableError: Answer(503, "errors/trouble.html", "This may not be stored. Try again."),
+    SchemaError: Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
 }
 
 
 def register(app: Flask) -> None:
     """Answer every error of `app` with a page."""
-    _register(app, _page)
-
-
-def http_error_page(error: HTTPException) -> Response:
-    """Return the page that `register` answers an HTTP error with."""
-    return _http_error(_page, error)
+    register_with(app, page)
 
 
 def register_machine(blueprint: Blueprint) -> None:
@@ -62,17 +59,18 @@ def register_machine(blueprint: Blueprint) -> None:
 
     Call it before the blueprint's own error handlers are declared, which take precedence.
     """
-    _register(blueprint, _line)
+    register_with(blueprint, _line)
 
 
-def _register(to: Flask | Blueprint, respond: _Respond) -> None:
+def register_with(to: Flask | Blueprint, respond: _Respond) -> None:
+    """Answer every error of an application or a blueprint with what `respond` makes of it."""
     for kind, answer in _ANSWERS.items():
         to.register_error_handler(kind, partial(_known_error, answer, respond))
     to.register_error_handler(HTTPException, partial(_http_error, respond))
     to.register_error_handler(Exception, partial(_unexpected_error, respond))
 
 
-def _known_error(answer: _Answer, respond: _Respond, error: Exception) -> Response:
+def _known_error(answer: Answer, respond: _Respond, error: Exception) -> Response:
     if answer.status >= 500:
         log.error("endpoint %s: %s", request.endpoint, error)
     response = respond(answer)
@@ -82,11 +80,11 @@ def _known_error(answer: _Answer, respond: _Respond, error: Exception) -> Respon
 
 
 def _http_error(respond: _Respond, error: HTTPException) -> Response:
-    answer = _Answer(error.code or 500, "errors/other.html", error.name)
+    answer = Answer(error.code or 500, "errors/other.html", error.name)
     if error.code == 404:
-        answer = _Answer(404, "errors/not_found.html", "There is nothing here.")
+        answer = Answer(404, "errors/not_found.html", "There is nothing here.")
     elif error.code == 429:
-        answer = _Answer(429, "errors/too_many.html", "Too many requests. Try again in an hour.")
+        answer = Answer(429, "errors/too_many.html", "Too many requests. Try again in an hour.")
     response = respond(answer)
     for name, value in error.get_headers():
         if name == "Allow":
@@ -97,19 +95,20 @@ def _http_error(respond: _Respond, error: HTTPException) -> Response:
 def _unexpected_error(respond: _Respond, error: Exception) -> Response:
     # Flask's own log record would contain the path, and the path contains the signed link.
     log_unexpected(log, f"endpoint {request.endpoint}", error)
-    return respond(_Answer(500, "errors/trouble.html", "Something went wrong."))
+    return respond(Answer(500, "errors/trouble.html", "Something went wrong."))
 
 
 def register_api(blueprint: Blueprint) -> None:
     """Answer every error of the views of `blueprint` with problem details."""
-    _register(blueprint, _problem)
+    register_with(blueprint, _problem)
 
 
-def _page(answer: _Answer) -> Response:
+def page(answer: Answer) -> Response:
+    """Return the page of the site for an error, or problem details for a path of the API."""
     if problems.is_api_path():  # It matches no route of the API.
         return _problem(answer)
     posted = request.method == "POST"
-    page = render(
+    text = render(
         answer.template,
         language(),
         status=answer.status,
@@ -118,12 +117,12 @@ def _page(answer: _Answer) -> Response:
         this_url=this_url(),
         opened_url=page_of_form(),
     )
-    return Response(page, answer.status, mimetype="text/html")
+    return Response(text, answer.status, mimetype="text/html")
 
 
-def _problem(answer: _Answer) -> Response:
+def _problem(answer: Answer) -> Response:
     return problems.response(problems.of_status(answer.status))
 
 
-def _line(answer: _Answer) -> Response:
+def _line(answer: Answer) -> Response:
     return Response(f"{answer.line}\n", answer.status, mimetype="text/plain")

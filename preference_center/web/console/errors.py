@@ -1,13 +1,25 @@
 """Errors of the console: a page in its frame, or a sentence for the script of a page."""
 
 from flask import Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
 
 from preference_center.core.errors import Refusal, UnknownJobError
 from preference_center.web import errors
 from preference_center.web.console.blueprint import blueprint
 from preference_center.web.console.rendering import page
 from preference_center.web.console.webauthn import BadResponseError
+from preference_center.web.errors import Answer
+from preference_center.web.services import services
+
+
+def _failed(answer: Answer) -> Response:
+    """Answer with the status. A request that did not reach the console gets the site's own page."""
+    is_reached = "signed_in" in g or (answer.status >= 500 and services().console is not None)
+    if not is_reached or request.is_json:
+        return errors.page(answer)
+    return Response(page("failed.html", status=answer.status), answer.status, mimetype="text/html")
+
+
+errors.register_with(blueprint, _failed)
 
 
 @blueprint.errorhandler(Refusal)
@@ -22,11 +34,3 @@ def refused(error: Exception) -> tuple[Response | str, int]:
 def unknown(_: UnknownJobError) -> tuple[str, int]:
     """Say that there is no such page."""
     return page("failed.html", status=404), 404
-
-
-@blueprint.errorhandler(HTTPException)
-def failed(error: HTTPException) -> Response | tuple[str, int]:
-    """Answer with the status. A request that did not reach the console gets the site's own page."""
-    if "signed_in" not in g or request.is_json:
-        return errors.http_error_page(error)
-    return page("failed.html", status=error.code), error.code or 500

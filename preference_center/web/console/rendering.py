@@ -53,6 +53,7 @@ def page(template: str, /, **values: Any) -> str:
         f"console/{template}",
         url_for=url_for,
         endpoint=request.endpoint,
+        path=request.path,
         navigation=shown,
         me=member,
         Right=Right,

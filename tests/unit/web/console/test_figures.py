@@ -132,7 +132,7 @@ def test_campaigns_are_chosen_by_topic_and_order(busy: Console) -> None:
 
 def test_a_campaign_has_a_page(busy: Console) -> None:
     page = busy.get(MAILING)
-    assert "20.0 of 1,000 unsubscribed (10.9 to 36.4 with 95 % confidence)" in _text(page.text)
+    assert "20.0 of 1,000 unsubscribed (10.9 to 36.4 with 95% confidence)" in _text(page.text)
     assert "one-click, by the email program 9" in _text(page.text)
     for other in ("?topic=offers&campaign=47", "?campaign=47", "", "?topic=weekly-news"):
         assert busy.get(f"/console/campaigns/mailing{other}").status_code == 404

@@ -62,7 +62,7 @@ def test_an_unsubscribe_takes_four_presses_and_the_note_is_optional(
 def test_the_ledger_keeps_how_they_asked_and_not_who_recorded_it(console: Console) -> None:
     said = press(console, "Unsubscribe", what="all", channel="letter", note="shelf\r\n 12")
     assert "Unsubscribed. No email confirms it." in said
-    assert "As stated: channel: letter; note: shelf 12." in said
+    assert "They asked by letter: shelf 12." in said
     assert last_entry(console).stated_source == "channel: letter; note: shelf 12"
     assert "They were unsubscribed before." in press(console, "Unsubscribe", what="all")
     assert not console.site.emails()

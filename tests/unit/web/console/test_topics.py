@@ -94,7 +94,7 @@ def test_topics_are_shown_in_the_order_that_was_set(console: Console) -> None:
 
 def test_the_list_shows_the_daily_counts(console: Console) -> None:
     row = console.get(TOPICS).text.partition('id="weekly-news"')[2].partition("</tr>")[0]
-    assert '<td class="number">2</td>' in row
+    assert '<td class="number" data-label="Subscribers">2</td>' in row
 
 
 def test_a_topic_in_use_is_not_deleted_and_an_unused_one_is(console: Console) -> None:
