@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -23,6 +23,13 @@ class ListedTopic:
 
     topic: Topic
     subscribers: int
+
+
+class TopicWords(NamedTuple):
+    """A topic's name and description in a language."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -73,18 +80,18 @@ def add(session: Session, new: NewTopic, *, by: UUID, now: datetime) -> None:
 
 
 def describe(
-    session: Session,
-    slug: str,
-    locale: str,
-    name: str,
-    description: str,
-    *,
-    by: UUID,
-    now: datetime,
+    session: Session, slug: str, texts: Mapping[str, TopicWords], *, by: UUID, now: datetime
 ) -> None:
-    """Set a topic's name and description in one language; raise InvalidTopicError."""
-    topics.describe(topics.get(session, slug), locale, name, description)
-    _record(session, AuditAction.TOPIC_DESCRIBED, slug, by, now, {"language": locale})
+    """Set a topic's name and description in some languages; raise InvalidTopicError.
+
+    What is so already is not recorded, nor is a language without words that had none before.
+    """
+    topic = topics.get(session, slug)
+    known = {locale: TopicWords(text.name, text.description) for locale, text in topic.texts.items()}
+    for locale, words in texts.items():
+        if words != known.get(locale, TopicWords("", "")):
+            topics.describe(topic, locale, words.name, words.description)
+            _record(session, AuditAction.TOPIC_DESCRIBED, slug, by, now, {"language": locale})
 
 
 def move(session: Session, slug: str, steps: int, *, by: UUID, now: datetime) -> None:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core.errors import InvalidTopicError
 from preference_center.core.staff import topics as edits
+from preference_center.core.staff.topics import TopicWords
 from preference_center.core.staff_vocab import Right
 from preference_center.core.topic_changes import TopicChange
 from preference_center.core.topics import NewTopic, get, name_from_slug
@@ -79,19 +80,15 @@ def topic(slug: str) -> str:
 @blueprint.post("/topics/<slug>/describe")
 @staff_only(Right.TOPICS)
 def describe_topic(slug: str) -> Response:
-    """Set the name and description in one language."""
-    locale = _text("locale")
+    """Set the name and description in the languages of the form."""
+    words = {
+        code: TopicWords(_text(f"name-{code}"), _text(f"description-{code}"))
+        for code in services().languages.offered
+        if f"name-{code}" in request.form
+    }
     with services().database.transaction() as session:
-        edits.describe(
-            session,
-            slug,
-            locale,
-            _text("name"),
-            _text("description"),
-            by=member().id,
-            now=services().clock(),
-        )
-    return to("console.topic", slug=slug, said=locale, _anchor=f"in-{locale}")
+        edits.describe(session, slug, words, by=member().id, now=services().clock())
+    return to("console.topic", slug=slug, said="saved")
 
 
 @blueprint.post("/topics/<slug>/move")
@@ -159,4 +156,4 @@ def _yes_or_no(field: str) -> bool | None:
 
 
 def _text(field: str) -> str:
-    return request.form.get(field, "").strip()
+    return request.form.get(field, "").replace("\r\n", "\n").strip()

@@ -36,12 +36,13 @@ def test_a_topic_is_added_described_and_published(
     added = console.post(f"{TOPICS}/add", slug="offers", name="Offers", visibility="hidden")
     assert (added.status_code, added.location) == (303, f"{TOPICS}/offers?said=added")
     assert "Pages do not offer it until it is published" in console.get(added.location).text
-    german = {"locale": "de", "name": "Angebote", "description": "Jeden Freitag."}
-    described = console.post(f"{TOPICS}/offers/describe", **german)
-    page = console.get(described.location.partition("#")[0]).text
-    german_form = page.partition('id="in-de"')[2].partition("</form>")[0]
-    assert ("Angebote" in german_form, page.count("Saved.")) == (True, 1)
-    assert "Saved." in german_form
+    form, fields = console.page(f"{TOPICS}/offers").form_of("Save names and descriptions")
+    german = {"name-de": "Angebote", "description-de": "Jeden Freitag."}
+    sent = {name: values[0] for name, values in fields.items()}
+    described = console.post(form, **{**sent, **german})
+    page = console.get(described.location).text
+    assert "Saved." in page
+    assert "Angebote" in page
     console.post(f"{TOPICS}/offers/change", visibility="public")
     assert "Offers" in console.site.page(link("preferences")).text
     audited += [
@@ -110,7 +111,8 @@ def test_a_topic_in_use_is_not_deleted_and_an_unused_one_is(console: Console) ->
     [
         ("add", {"slug": "Not a slug", "name": "X"}),
         ("add", {"slug": "weekly-news", "name": "X"}),
-        ("weekly-news/describe", {"locale": "de", "name": ""}),
+        ("weekly-news/describe", {"name-en": "", "description-en": "Now without a name."}),
+        ("weekly-news/describe", {"name-en": "News", "name-de": "", "description-de": "Text."}),
         ("weekly-news/change", {"policy": "maybe"}),
         ("unheard-of/review", {"archived": "yes"}),
         ("unheard-of/move", {"to": "up"}),
