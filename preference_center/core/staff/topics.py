@@ -87,7 +87,9 @@ def describe(
     What is so already is not recorded, nor is a language without words that had none before.
     """
     topic = topics.get(session, slug)
-    known = {locale: TopicWords(text.name, text.description) for locale, text in topic.texts.items()}
+    known = {
+        locale: TopicWords(text.name, text.description) for locale, text in topic.texts.items()
+    }
     for locale, words in texts.items():
         if words != known.get(locale, TopicWords("", "")):
             topics.describe(topic, locale, words.name, words.description)

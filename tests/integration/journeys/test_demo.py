@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.integration.journeys.test_axe import COLOURS, EVERY_RULE, report
 from tests.support import processes
 
 MAX_WAIT = 30  # seconds for a change notice to arrive
 MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 READER = "ada@example.org"
+SCREENS = (320, 768, 1280)  # px: a phone, a tablet, a desktop
 PAGES = ("start", "inbox", "email", "source", "mailing", "report", "webhook", "doctor")
 
 
@@ -239,25 +239,23 @@ def test_the_source_of_an_email_is_one_click_away(demo: str, page: Page) -> None
     assert marked == ["List-Unsubscribe", "List-Unsubscribe-Post", "List-Id"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_demo(
-    demo: str, browser: Browser, scheme: Literal["light", "dark"]
+def test_axe_finds_nothing_in_the_demo_and_it_fits_every_screen(
+    demo: str, browser: Browser
 ) -> None:
-    with browser.new_context(color_scheme=scheme, bypass_csp=True) as context:
-        page, found = context.new_page(), {}
+    found, widths = {}, {}
+    with browser.new_context(bypass_csp=True) as context:
+        page = context.new_page()
         for name in PAGES:
+            page.emulate_media(color_scheme="light")
             open_page(demo, page, name)
-            results: Any = Axe().run(page)
-            found[name] = results.generate_snapshot()
-    assert found == dict.fromkeys(PAGES, "")
-
-
-@pytest.mark.parametrize("wide", [320, 768, 1280])
-def test_the_demo_fits_a_phone_a_tablet_and_a_desktop(demo: str, page: Page, wide: int) -> None:
-    page.set_viewport_size({"width": wide, "height": 640})
-    for name in PAGES:
-        open_page(demo, page, name)
-        assert (name, width(page)) == (name, wide)
+            found[name] = report(page, EVERY_RULE)
+            page.emulate_media(color_scheme="dark")
+            found[f"{name}, dark"] = report(page, COLOURS)
+            for wide in SCREENS:
+                page.set_viewport_size({"width": wide, "height": 640})
+                widths[name, wide] = width(page)
+    assert {name: text for name, text in found.items() if text} == {}
+    assert {each for each, shown in widths.items() if shown != each[1]} == set()
 
 
 def open_page(demo: str, page: Page, name: str) -> None:

@@ -64,7 +64,7 @@ def test_a_page_requests_nothing_else_and_sets_no_cookie(
     headers: list[str] = []
     page.on("request", lambda request: requests.append(request))
     page.on("response", lambda response: headers.extend(response.all_headers()))
-    for name in staged.pages:
+    for name in staged.kinds:
         requests.clear()
         staged.open(page, name)
         fetched = [each for each in requests if not each.url.startswith("data:")]
