@@ -69,9 +69,8 @@ class Settings(LinkSettings):
     brand_accent: Shown[Accent] = DEFAULT_ACCENT
     brand_logo: str = ""  # a data: URL
     home_url: Shown[str] = ""
-    goodbye_notes: Shown[Mapping[str, str]] = field(
-        default_factory=dict
-    )  # by language; "" is any other
+    # By language; "" is any other.
+    goodbye_notes: Shown[Mapping[str, str]] = field(default_factory=dict)
     account_messages: Shown[bool] = False
     postal_address: Shown[str] = ""
     contact: Shown[str] = ""
