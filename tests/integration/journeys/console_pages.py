@@ -48,7 +48,7 @@ from tests.integration.journeys.console_stage import (
 from tests.support import make
 
 BASE = "/console/"
-NOBODY = UUID(int=0)
+UNKNOWN = UUID(int=0)
 TEXT = "Thank you for reading %(brand)s."
 # Pages of frames, whose content is that of subscriber pages, and what is not a page.
 _OTHER = {"preview", "person_preview_page", "script", "style", "finish_oidc"}
@@ -125,7 +125,7 @@ def missing(paths: Iterable[str]) -> set[str]:
 
 def _people() -> Iterator[str]:
     cleo = f"people/{make.id_of(CLEO)}"
-    yield from (cleo, f"people/{make.id_of(ERASED)}", f"people/{NOBODY}")
+    yield from (cleo, f"people/{make.id_of(ERASED)}", f"people/{UNKNOWN}")
     yield from (f"{cleo}/{each}" for each in ("changes?before=99", "preview", "erase"))
     yield f"{cleo}/emails?at=2030-01-01T00:00:00Z"
 

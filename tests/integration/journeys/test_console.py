@@ -82,7 +82,7 @@ def test_no_page_has_faults_of_accessibility_or_is_too_wide(
         assert console_pages.missing(paths) == set()
         for path in paths:
             look(path, visit(path))
-        look("404", visit(f"data/exports/{console_pages.NOBODY}"), 404)
+        look("404", visit(f"data/exports/{console_pages.UNKNOWN}"), 404)
         for path, status, fields in console_pages.sent():
             visit("me")
             look(f"{path}, {status}", console_pages.send(page, path, fields), status)
