@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
 from preference_center.core.vocab import Cadence
+from preference_center.data.output_files import text_file
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import Settings
 from preference_center.util.networks import private_network
@@ -145,8 +146,8 @@ def write_environment(settings: Settings, path: Path) -> None:
         "WEBHOOK_PRIVATE_NETWORKS": ",".join(map(str, settings.webhook_private_networks)),
     }
     lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
-    path.touch(mode=0o600)
-    path.write_text("".join(lines), encoding="utf-8")
+    with text_file(path) as file:
+        file.writelines(lines)
 
 
 @cache
@@ -180,7 +181,7 @@ def add_topics(session: Session, now: datetime) -> None:
 def _keys(path: Path) -> dict[str, str]:
     if not path.exists():
         names = ("link", "server", "identity", "console")
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in names}))
+        with text_file(path) as file:  # A demo that is killed here leaves no file without keys.
+            json.dump({name: secrets.token_urlsafe(32) for name in names}, file)
     keys: dict[str, str] = json.loads(path.read_text())
     return keys

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from preference_center.data.output_files import text_file
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -21,8 +23,9 @@ def read(path: Path, kind: type[_Kind], time: str) -> _Kind | None:
 
 
 def write(path: Path, value: "DataclassInstance") -> None:
-    """Make `value` the content of the file."""
-    path.write_text(as_json(value), encoding="utf-8")
+    """Make `value` the content of the file. The file is never seen, or left, half written."""
+    with text_file(path) as file:
+        file.write(as_json(value))
 
 
 def as_json(value: "DataclassInstance") -> str:

@@ -8,7 +8,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from preference_center.core.api_vocab import EventName
+from preference_center.demo import json_files
 from preference_center.demo.company import TOPICS
 
 TOPIC = TOPICS[0].slug  # The topic that its reader leaves, and whose state it keeps.
@@ -161,9 +162,7 @@ def _read(folder: Path) -> Program | None:
 
 
 def _write(folder: Path, program: Program) -> None:
-    path = _file(folder)
-    path.touch(mode=0o600)  # It contains the secret.
-    path.write_text(json.dumps(asdict(program), default=datetime.isoformat), encoding="utf-8")
+    json_files.write(_file(folder), program)
 
 
 def _file(folder: Path) -> Path:

@@ -321,12 +321,15 @@ def test_a_signal_at_any_point_of_the_startup_ends_it(tmp_path: Path) -> None:
 
     def stop_when(happened: Callable[[processes.Running], bool], sent: signal.Signals) -> None:
         with processes.running({}, *arguments, cwd=tmp_path) as running:
-            processes.wait_for(lambda: happened(running), "that moment", 3 * MAX_START)
+            while not happened(running):
+                assert running.process.poll() is None, running.output
+                time.sleep(0.02)
             running.process.send_signal(sent)
             running.process.wait(60)
             processes.wait_for(lambda: not running.members, "the end of all processes")
 
     stop_when(lambda _: folder.exists(), signal.SIGTERM)
+    stop_when(lambda _: (folder / "keys.json").exists(), signal.SIGTERM)
     stop_when(lambda _: (folder / "preferences.db").exists(), signal.SIGINT)
     stop_when(lambda running: len(running.members) > 1, signal.SIGTERM)
     with demo(tmp_path) as (base_url, _):
