@@ -6,6 +6,7 @@ when the language is loaded; only the tags of the English text remain.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from gettext import NullTranslations, c2py
 from html import escape
 
@@ -45,14 +46,30 @@ class Texts(NullTranslations):
 
 def load(code: str, own: Iterable[Text], *, html: bool) -> Texts:
     """Return the texts of a language, of which the operator's `own` replace ours."""
-    isolated = isolate_values if direction(code) == "rtl" else str
-    change: Rewrite = (lambda plain: isolated(escape(plain))) if html else isolated
-    translated = {
-        text.english[0]: tuple(_joined(text.pieces(form), change) for form in text.translated)
-        for text in (*our_texts(code), *own)
-    }
+    translated = _ours(code, html=html) | _translated(own, _change(code, html=html))
     plural = c2py(Catalog(locale=locale_of(code)).plural_expr)
-    return Texts(translated, plural, _mirrored if code == PSEUDO else isolated)
+    return Texts(translated, plural, _mirrored if code == PSEUDO else _isolate_in(code))
+
+
+@cache
+def _ours(code: str, *, html: bool) -> dict[str, Forms]:
+    return _translated(our_texts(code), _change(code, html=html))
+
+
+def _translated(texts: Iterable[Text], change: Rewrite) -> dict[str, Forms]:
+    return {
+        text.english[0]: tuple(_joined(text.pieces(form), change) for form in text.translated)
+        for text in texts
+    }
+
+
+def _change(code: str, *, html: bool) -> Rewrite:
+    isolated = _isolate_in(code)
+    return (lambda plain: isolated(escape(plain))) if html else isolated
+
+
+def _isolate_in(code: str) -> Rewrite:
+    return isolate_values if direction(code) == "rtl" else str
 
 
 def _joined(pieces: Iterable[tuple[str, str]], change: Rewrite) -> str:
