@@ -20,6 +20,7 @@ from preference_center.store.upgrade import upgrade
 from tests.support import citus, make, postgres
 from tests.support.speed import compiled_routes as compiled_routes
 from tests.support.speed import fast_engines as fast_engines
+from tests.support.speed import rare_collections as rare_collections
 
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
 # that start processes or take seconds are marked where they are.
@@ -131,18 +132,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     url: str = request.getfixturevalue("postgres_url")
-    _empty(url)
+    _empty(request.getfixturevalue("emptied"))
     with nullcontext() if request.param == "postgresql" else citus.imitated(url):
         yield url
 
 
-def _empty(url: str) -> None:
-    database = make.database(url)
+@pytest.fixture(scope="session")
+def emptied(postgres_url: str) -> Iterator[Database]:
+    """Yield the database that tests share, with a connection that empties it before each."""
+    database = make.database(postgres_url)
+    yield database
+    database.close()
+
+
+def _empty(database: Database) -> None:
     with Session(database.engine) as session, session.begin():
         session.execute(text(_emptying(session)))
         for kind, values in database.given_keys.items():
             keys.add(session, kind, values, make.NOW)
-    database.close()
 
 
 def _emptying(session: Session) -> str:
