@@ -1,4 +1,4 @@
-"""A campaign of 400 real emails, from the import to the next mailing.
+"""A campaign of 150 real emails, from the import to the next mailing.
 
 The commands import the subscribers and check the audience. The emails are DKIM-signed, sent through
 SMTP and read back. Then some email programs post to a real server, and a real worker sends notices.
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support import make, processes, smtp
 
-SUBSCRIBERS = 400
+SUBSCRIBERS = 150
 UNSUBSCRIBERS = 20
 HOST = "https://mail.example.org"
 SIGNED = (b"from", b"to", b"subject", b"message-id", b"list-unsubscribe", b"list-unsubscribe-post")
@@ -100,7 +100,7 @@ def _export(environ: Environ, file: Path) -> list[dict[str, str]]:
 
 def _send(url: str, people: list[dict[str, str]]) -> bytes:
     """Send a signed email to everyone in the audience; return the public key."""
-    # A short key, because dkimpy computes a thousand signatures in pure Python.
+    # A short key, because dkimpy computes all signatures in pure Python.
     key = rsa.generate_private_key(65537, 1024)
     private = key.private_bytes(
         serialization.Encoding.PEM,

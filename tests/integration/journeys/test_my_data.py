@@ -71,6 +71,7 @@ def scan(url: str) -> bytes:
     return found
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_person_gets_and_erases_their_data(
     settings: tuple[dict[str, str], smtp.Server],
     database: Database,
