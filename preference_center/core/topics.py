@@ -1,7 +1,8 @@
 """Topics: the kinds of email that a sender sends. A subscriber can leave each one separately."""
 
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -160,8 +161,15 @@ def list_topics(session: Session) -> list[Topic]:
 
 
 def names(session: Session, locale: str = DEFAULT_LOCALE) -> dict[str, str]:
-    """Return the name of each topic by its slug, in the order of the topics."""
-    return {each.slug: name(each, locale) for each in list_topics(session)}
+    """Return the name of each topic by its slug, in the order of the topics, as `named` does."""
+    return named(list_topics(session), locale)
+
+
+def named(listed: Iterable[Topic], locale: str = DEFAULT_LOCALE) -> dict[str, str]:
+    """Return the names of topics by slug. A slug follows a name that several of them have."""
+    found = {each.slug: name(each, locale) for each in listed}
+    times = Counter(found.values())
+    return {slug: f"{text} ({slug})" if times[text] > 1 else text for slug, text in found.items()}
 
 
 def move(session: Session, slug: str, steps: int) -> None:

@@ -75,7 +75,7 @@ def events(wanted: ReportFilter, kinds: Collection[Event], *, by_month: bool) ->
 def emailed(wanted: ReportFilter, *, by_month: bool) -> AnySelect:
     """Return the number of emails claimed: month, topic, campaign, count, first day."""
     statement = _sums(EmailedCount, EmailedCount.day, (), by_month=by_month)
-    statement = statement.add_columns(func.min(EmailedCount.day))
+    statement = statement.add_columns(func.min(EmailedCount.day).label("first_day"))
     return _of(_on_days(statement, EmailedCount.day, wanted), EmailedCount, wanted)
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from preference_center.core import subscriptions, topics, work
+from preference_center.core import subscriptions, work
 from preference_center.core.apply import apply
 from preference_center.core.change import ChangeContext
 from preference_center.core.errors import ListRefusal, UnknownTopicError
@@ -45,14 +45,17 @@ def choose(session: Session, what: What, topic: str | None, now: datetime, zone:
     """Return a choice. A pause ends with a day in `zone`.
 
     Raises:
-        UnknownTopicError: there is no such topic.
+        UnknownTopicError: there is no such topic, or it is archived.
     """
     if what is Scope.ALL:
         return Choice(what, None)
-    if topic is None or topic not in topics.slugs(session):
+    known = session.get(Topic, topic) if topic is not None else None
+    if known is None:
         raise UnknownTopicError("choose the topic that the change is about")
+    if known.archived_at is not None:
+        raise UnknownTopicError("this topic is archived: no email of it is sent")
     until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
-    return Choice(what, topic, until)
+    return Choice(what, known.slug, until)
 
 
 def freeze(

@@ -1,6 +1,6 @@
 """Read lists for the console: people by filters, and the lists that were frozen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from json import loads
@@ -63,7 +63,7 @@ class FrozenList:
     id: UUID
     staff: str
     created_at: datetime
-    filters: Mapping[str, str]
+    filters: ListFilter
     what: str
     topic: str | None
     until: datetime | None
@@ -182,7 +182,7 @@ def _frozen(row: FrozenListRow, email: str) -> FrozenList:
         id=row.id,
         staff=email,
         created_at=row.created_at,
-        filters=loads(row.filters),
+        filters=ListFilter.of(loads(row.filters)),
         what=row.what,
         topic=row.topic,
         until=row.until,

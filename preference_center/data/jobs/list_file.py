@@ -13,7 +13,6 @@ from preference_center.data.export_formats import FORMATS, Cells
 from preference_center.data.export_rows import Rows
 from preference_center.data.jobs.options import LIST, ListOptions
 from preference_center.store import list_queries
-from preference_center.store.list_queries import ListFilter
 from preference_center.store.text_cells import as_text
 
 
@@ -43,6 +42,6 @@ def _batches(session: Session, options: ListOptions, zone: tzinfo) -> Iterator[l
             if rows := session.execute(as_text(list_queries.rows_of(ids))).all():
                 yield list(zip(*rows, strict=True))
         return
-    wanted = people.selection(session, ListFilter.of(options.filters), zone)
+    wanted = people.selection(session, options.selected(), zone)
     with Rows(list_queries.with_columns(wanted)).read(session) as batches:
         yield from batches

@@ -16,6 +16,7 @@ from preference_center.data.import_records import Rules
 from preference_center.data.import_rules import mapped_rules
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.links.minter import SLUG
+from preference_center.store.list_queries import ListFilter
 
 ZIP = "zip"  # the format of the files of another system
 TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
@@ -119,6 +120,10 @@ class ListOptions(_Options):
     what: str = LIST
     filters: Mapping[str, str] = field(default_factory=dict)
     frozen: str = ""
+
+    def selected(self) -> ListFilter:
+        """Return the filters."""
+        return ListFilter.of(self.filters)
 
     def check(self) -> None:
         """Raise ExportRefusal if there is no such format."""

@@ -1,6 +1,5 @@
 """Exports: start one or save it for each week, watch it, download its file, and see who did."""
 
-from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, request
@@ -16,6 +15,7 @@ from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
 from preference_center.data.jobs.options import LIST, TIME, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
+from preference_center.store.list_queries import ListFilter
 from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
@@ -33,7 +33,7 @@ def exports() -> str:
     """Show the form of one kind of export, and the exports so far."""
     kind = KINDS.get(request.args.get("what", ""), KINDS["preferences"])
     with services().database.reading() as session:
-        known = topics.list_topics(session)
+        names = topics.names(session)
         listed = job_list(session, jobs.EXPORTS)
         weekly = saved.list_all(session)
     return page(
@@ -42,7 +42,8 @@ def exports() -> str:
         has_folder=services().settings.exports_dir is not None,
         saved=weekly,
         chosen_status=_usual_status(kind),
-        topics=[(each.slug, topics.name(each, "en")) for each in known],
+        topics=names,
+        list_filter=ListFilter.of,
         frequencies=list(Frequency),
         formats=list(FORMATS),
         systems={name: each.title for name, each in SYSTEMS.items()},
@@ -81,13 +82,19 @@ def one_export(job_id: UUID) -> str:
     now = services().clock()
     with services().database.reading() as session:
         job = listing.find(session, job_id, jobs.EXPORTS, now)
-    values: dict[str, Any] = {"refresh": job.is_active, "lacks_worker": job.lacks_worker(now)}
-    if job.options["what"] == LIST:
-        return page("export.html", job=job, options=ListOptions.from_json(job.options), **values)
-    options = ExportOptions.from_json(job.options)
-    system = SYSTEMS[options.system].title if options.system else ""
-    selected = options.selected()
-    return page("export.html", job=job, options=options, selected=selected, system=system, **values)
+        names = topics.names(session)
+    is_list = job.options["what"] == LIST
+    options = (ListOptions if is_list else ExportOptions).from_json(job.options)
+    return page(
+        "export.html",
+        job=job,
+        options=options,
+        selected=options.selected(),
+        systems={name: each.title for name, each in SYSTEMS.items()},
+        topics=names,
+        refresh=job.is_active,
+        lacks_worker=job.lacks_worker(now),
+    )
 
 
 @blueprint.post("/data/saved/<uuid:saved_id>/stop")

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
 from preference_center.core.errors import ListRefusal
-from preference_center.core.lists import frozen, reading
+from preference_center.core.lists import frozen, people, reading
 from preference_center.core.lists.choice import OFFERED, What
 from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
@@ -43,13 +43,16 @@ def lists() -> str:
         if is_asked:
             zone = settings.time_zone
             found = reading.show(session, wanted, after, member().id, now, zone)
+        known = topics.list_topics(session)
         return page(
             "lists.html",
             wanted=wanted,
             found=found,
             is_first=after is None,
             latest=reading.latest(session),
-            topics=topics.names(session),
+            topics=topics.named(known),
+            archived={each.slug for each in known if each.archived_at is not None},
+            campaigns=people.campaigns(session, now),
             statuses=list(Standing),
             frequencies=list(Frequency),
             reasons=list(ReasonCode),
@@ -82,12 +85,12 @@ def export_list() -> Response:
     frozen_id, now, new = _read(request.form, "list", UUID), services().clock(), uuid4()
     with services().database.transaction() as session:
         if frozen_id is not None:
-            filters = (reading.get(session, frozen_id) or abort(404)).filters
+            wanted = (reading.get(session, frozen_id) or abort(404)).filters
         else:
-            filters = _filter(request.form).plain()
+            wanted = _filter(request.form)
         listed = str(frozen_id) if frozen_id is not None else ""
         output = request.form.get("output", "")
-        options = ListOptions(output=output, filters=filters, frozen=listed)
+        options = ListOptions(output=output, filters=wanted.plain(), frozen=listed)
         options.check()
         purpose, name = request.form.get("purpose", ""), options.file_name(now.strftime(TIME))
         job_id = once.created(session, new)
@@ -102,7 +105,8 @@ def show_list(list_id: UUID) -> str:
     """Show what a change to a list would do, how far it is, or what it has done."""
     with services().database.reading() as session:
         found = reading.get(session, list_id) or abort(404)
-    return page("list.html", list=found, now=services().clock())
+        names = topics.names(session)
+    return page("list.html", list=found, topics=names, now=services().clock())
 
 
 @blueprint.get("/lists/<uuid:list_id>/people")
@@ -114,9 +118,10 @@ def list_people(list_id: UUID) -> str:
     with services().database.transaction() as session:
         frozen_list = reading.get(session, list_id) or abort(404)
         found = reading.show_frozen(session, list_id, start, by, now, skipped=skipped)
+        names = topics.names(session)
     following = start + reading.PAGE if found.more is not None else None
     values: dict[str, Any] = {"skipped": skipped, "following": following, "now": now}
-    return page("list_people.html", list=frozen_list, found=found, **values)
+    return page("list_people.html", list=frozen_list, found=found, topics=names, **values)
 
 
 @blueprint.post("/lists/<uuid:list_id>/start")

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, topics
+from preference_center.core import erasure, reasons, rollups, topics
 from preference_center.core.apply import apply, apply_one
+from preference_center.core.errors import ListRefusal
 from preference_center.core.lists import people
 from preference_center.core.lists.choice import Choice, MakeChoice, UndoChoice
 from preference_center.core.staff_vocab import Standing
@@ -55,6 +56,7 @@ def fill(session: Session) -> None:
         person = make.id_of(f"{email}@example.org")
         row |= {"subscriber_id": person, "released_at": released, "received": 1}
         session.execute(insert(Claim), [row])
+    rollups.count_emailed(session, "weekly-news", "47", {(make.NOW, 1): 2})
     make.subscriber(session, "ian@example.org", "offers", status=Status.UNSUBSCRIBED)
     with make.drafted(session, "ian@example.org") as draft:
         draft.subscriber.note_silence(1)
@@ -112,6 +114,16 @@ def test_filters(database: Database) -> None:
     with database.reading() as session:
         found = [(filters, selected(session, filters)) for filters, _ in CASES]
     assert found == CASES
+
+
+def test_a_campaign_of_which_no_email_was_claimed_is_refused(database: Database) -> None:
+    with database.transaction() as session:
+        fill(session)
+    with database.reading() as session:
+        [offered] = people.campaigns(session, make.NOW)
+        assert (offered.topic, offered.campaign) == ("weekly-news", "47")
+        with pytest.raises(ListRefusal, match="“47” was claimed for Offers"):
+            selected(session, {"topic": "offers", "campaign": "47"})
 
 
 def test_the_words_of_filters_can_be_read_again() -> None:

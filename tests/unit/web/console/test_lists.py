@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import make_transient
 
-from preference_center.core import ledger
+from preference_center.core import ledger, topics
 from preference_center.core.lists import frozen
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.core.vocab import Frequency, Source
@@ -63,6 +63,26 @@ def test_filters_are_offered_in_words(console: Console) -> None:
         ("too_many", "Too many emails"),
     ):
         assert f'<option value="{value}">{text}</option>' in page
+
+
+def test_a_list_and_its_change_are_described_in_words(console: Console) -> None:
+    with console.site.database.transaction() as session:
+        topics.archive(make.topic(session, "old-letter", name="Product news"), make.NOW)
+        make.reduce(session, Frequency.WEEKLY)
+    page = site_page(console, WEEKLY)
+    archived = '<option value="old-letter">Product news (old-letter) (archived)</option>'
+    assert archived in page
+    assert "Product news (old-letter)" not in page.replace(archived, "")  # Not in a change.
+    assert "Weekly news, at most once a week</td>" in page
+    fields = {"frequency": "weekly", "joined_from": "2020-11-01"}
+    described = (
+        "topic: Weekly news; status: subscribed; how often: at most once a week; "
+        "joined on 1\N{NO-BREAK SPACE}November 2020 or later"
+    )
+    path = preview(console, status="subscribed", **fields)
+    for shown in (path, "/console/lists"):
+        assert described in console.get(shown).text
+    assert "<h1>Unsubscribe from Weekly news</h1>" in console.get(path).text
 
 
 def test_without_filters_no_address_is_shown(console: Console) -> None:
@@ -324,6 +344,7 @@ def test_a_pause_ends_on_the_day_that_the_preview_said(console: Console) -> None
         {"what": "address"},
         {"about": ""},
         {"about": "no-such"},
+        {"about": "archived"},
         {"note": ""},
         {"note": "for ada@example.org"},
         {"note": "x" * 501},
@@ -331,10 +352,13 @@ def test_a_pause_ends_on_the_day_that_the_preview_said(console: Console) -> None
         {"joined_from": "soon"},
         {"left_to": "9999-12-31"},
         {"topic": "", "campaign": "47"},
+        {"campaign": "unknown"},
     ],
     ids=str,
 )
 def test_what_cannot_be_previewed_is_refused(console: Console, fields: dict[str, str]) -> None:
+    with console.site.database.transaction() as session:
+        topics.archive(make.topic(session, "archived"), make.NOW)
     assert console.post("/console/lists/preview", **{**STOP, **fields}).status_code == 422
     assert console.site.rows()["frozen_lists"] == []
 
