@@ -59,18 +59,16 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
     return draft.since(restored_from)
 
 
-def undo_row(draft: Draft, seq: int, context: ChangeContext) -> bool:
-    """Restore the state before one ledger row, whichever its source; return whether it was done.
+def undo_rows(draft: Draft, first: int, last: int, context: ChangeContext) -> bool:
+    """Restore the state before some ledger rows, whichever their source, or return False.
 
-    It is not if the same target has changed since, or all of them at once, or if an unsubscribe was
-    repeated since. An erasure has deleted what would be restored.
+    It is not done if one of their targets has changed since, or all at once, or if an unsubscribe
+    was repeated since. An erasure has deleted what would be restored.
     """
-    entries, subscriber = [each for each in draft.entries if each.seq >= seq], draft.subscriber
-    before = entries[0].before if entries and entries[0].seq == seq else None
-    if not before:
-        return False
-    touched = any(_touches(each, before) for each in entries[1:])
-    if touched or any(_was_repeated(subscriber, key) for key in before):
+    entries, subscriber = [each for each in draft.entries if each.seq >= first], draft.subscriber
+    before = _before([each for each in entries if each.seq <= last])
+    touched = any(_touches(each, before) for each in entries if each.seq > last)
+    if not before or touched or any(_was_repeated(subscriber, key) for key in before):
         return False
     for target in map(Target.from_key, before):
         current = draft.capture(target)
@@ -87,9 +85,7 @@ def state_before(
     `entries` are all of the subscriber's from the first row to be undone.
     """
     own = history.own_choices(entries, last)
-    before: dict[str, Value] = {}
-    for entry in reversed(own):
-        before.update(entry.before or {})
+    before = _before(own)
     if not own and any(entry.seq <= last for entry in entries):
         raise UndoNotOfferedError("this was not the subscriber's own choice")
     if not before:
@@ -103,6 +99,14 @@ def state_before(
         raise UndoSupersededError("a newer change, by the subscriber or another party, was made")
     if any(_was_repeated(subscriber, key) for key in before):
         raise UndoNotOfferedError("the unsubscribe was repeated since, through another channel")
+    return before
+
+
+def _before(entries: Sequence[LedgerEntry]) -> dict[str, Value]:
+    """Return the state of their targets before the first of some entries; empty once erased."""
+    before: dict[str, Value] = {}
+    for entry in reversed(entries):
+        before.update(entry.before or {})
     return before
 
 

@@ -1,7 +1,9 @@
 """What is changed for all people of a list, and its undo, as changes for `apply`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from preference_center.core import consent, preferences, subscriptions, undo
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
@@ -11,10 +13,13 @@ from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.store.tables import Topic
 
 What = Scope | Frequency | Pause
-# What a form offers, by its word: end a topic or everything, send less, pause.
-OFFERED: dict[str, What] = {
-    each.value: each
-    for each in (Scope.TOPIC, Scope.ALL, Frequency.WEEKLY, Frequency.MONTHLY, *Pause)
+# What a form offers, by its word: for one topic, and for all of them.
+OFFERED: Mapping[str, What] = {
+    each.value: each for each in (Scope.TOPIC, Frequency.WEEKLY, Frequency.MONTHLY, *Pause)
+}
+OFFERED_FOR_ALL: Mapping[str, What] = {
+    Scope.ALL.value: Scope.ALL,
+    **{f"{Scope.ALL}-{each}": each for each in Pause},
 }
 
 
@@ -22,19 +27,26 @@ OFFERED: dict[str, What] = {
 class Choice:
     """Less email for each person of a list.
 
-    `topic` is None only if everything ends. `until` is when a pause ends, the same for all.
+    `topic` is None if everything ends or is paused. `until` is when a pause ends, the same for all.
     """
 
     what: What
     topic: str | None
     until: datetime | None = None
 
-    def would_change(self, subscriber: Subscriber, topic: Topic | None) -> bool:
-        """Return True if it changes anything for a subscriber. `topic` is that of the choice."""
+    def would_change(self, subscriber: Subscriber, known: Mapping[str, Topic]) -> bool:
+        """Return True if it changes anything for a subscriber.
+
+        `known` has each topic by its slug. One that was deleted changes for no person.
+        """
         if subscriber.erased_at is not None:
             return False
-        if topic is None:
+        if self.what is Scope.ALL:
             return not consent.has_ended(subscriber, ALL)
+        wanted = known.values() if self.topic is None else filter(None, [known.get(self.topic)])
+        return any(self._would_change(subscriber, each) for each in wanted)
+
+    def _would_change(self, subscriber: Subscriber, topic: Topic) -> bool:
         received = preferences.receives(subscriber, topic)
         if self.what is Scope.TOPIC:
             is_held = topic.slug in subscriber.subscriptions
@@ -48,47 +60,54 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class MakeChoice(Change[int]):
-    """A choice for one person, for `apply`. The result is the ledger row, or 0 if nothing changed.
+class MakeChoice(Change[tuple[int, int]]):
+    """A choice for one person, for `apply`.
 
-    A person for whom it changes nothing is left as they are: they can still undo what they did.
+    The result is the first and the last ledger row, or twice 0 if nothing changed. A person for
+    whom it changes nothing is left as they are: they can still undo what they did.
     """
 
     choice: Choice
     context: ChangeContext
+    needs_all_topics: ClassVar[bool] = True
 
     @property
     def topics(self) -> tuple[str, ...]:
         return (self.choice.topic,) if self.choice.topic is not None else ()
 
-    def make(self, draft: Draft) -> int:
-        slug = self.choice.topic
-        topic = draft.topics[slug] if slug is not None else None
-        if not self.choice.would_change(draft.subscriber, topic):
-            return 0
+    def make(self, draft: Draft) -> tuple[int, int]:
+        if not self.choice.would_change(draft.subscriber, draft.topics):
+            return 0, 0
         result = self._make(draft)
-        return result.first_seq if result.changed else 0
+        return (result.first_seq, result.last_seq) if result.changed else (0, 0)
 
     def _make(self, draft: Draft) -> ChangeResult:
         what, slug, until = self.choice.what, self.choice.topic, self.choice.until
-        if slug is None or what is Scope.TOPIC:
+        if isinstance(what, Scope):
             return consent.end_consent(draft, Target.of(slug), self.context)
-        if isinstance(what, Frequency):
+        if isinstance(what, Frequency) and slug is not None:
             return subscriptions.set_frequency(draft, slug, what, self.context)
         if until is None:
-            raise ValueError("a pause without an end")
-        return subscriptions.pause(draft, slug, until, self.context)
+            raise ValueError("a frequency without a topic, or a pause without an end")
+        first = draft.subscriber.seq + 1
+        for each in draft.topics if slug is None else (slug,):
+            subscriptions.pause(draft, each, until, self.context)
+        return draft.since(first)
 
 
 @dataclass(frozen=True)
 class UndoChoice(Change[bool]):
-    """The undo of one ledger row, for `apply`. The result is False if the person changed since."""
+    """The undo of a choice, by its ledger rows, for `apply`.
 
-    row: int
+    The result is False if the person has changed since.
+    """
+
+    first: int
+    last: int
     context: ChangeContext
 
     def first_row(self, subscriber: Subscriber) -> int | None:
-        return self.row
+        return self.first
 
     def make(self, draft: Draft) -> bool:
-        return undo.undo_row(draft, self.row, self.context)
+        return undo.undo_rows(draft, self.first, self.last, self.context)

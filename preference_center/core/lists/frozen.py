@@ -16,15 +16,21 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from preference_center.core import subscriptions, work
+from preference_center.core import subscriptions, topics, work
 from preference_center.core.apply import apply
 from preference_center.core.change import ChangeContext
 from preference_center.core.errors import ListRefusal, UnknownTopicError
-from preference_center.core.lists.choice import OFFERED, Choice, MakeChoice, UndoChoice, What
+from preference_center.core.lists.choice import (
+    OFFERED,
+    OFFERED_FOR_ALL,
+    Choice,
+    MakeChoice,
+    UndoChoice,
+)
 from preference_center.core.lists.people import find
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, ListState
-from preference_center.core.vocab import Pause, Scope, Source
+from preference_center.core.vocab import Pause, Source
 from preference_center.store.list_queries import ListFilter
 from preference_center.store.tables import FrozenListChunk, FrozenListRow, Topic
 from preference_center.util.text import is_one_line
@@ -39,22 +45,28 @@ MAX_ATTEMPTS = 3
 _ENDED = f"a step was begun {MAX_ATTEMPTS} times and never ended; the log of the worker may say why"
 _WORKING = [each for each in ListState if each.is_working]
 _ID_BYTES = 16
+_ROWS = struct.Struct("<2i")  # the numbers of two ledger rows
+_WHATS = {each.value: each for each in (*OFFERED.values(), *OFFERED_FOR_ALL.values())}
 
 
-def choose(session: Session, what: What, topic: str | None, now: datetime, zone: tzinfo) -> Choice:
-    """Return a choice. A pause ends with a day in `zone`.
+def choose(session: Session, word: str, topic: str | None, now: datetime, zone: tzinfo) -> Choice:
+    """Return a choice by the word of a form. A pause ends with a day in `zone`.
 
     Raises:
+        ListRefusal: no form offers this.
         UnknownTopicError: there is no such topic, or it is archived.
     """
-    if what is Scope.ALL:
-        return Choice(what, None)
+    what = OFFERED.get(word) or OFFERED_FOR_ALL.get(word)
+    if what is None:
+        raise ListRefusal("choose what to change")
+    until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
+    if word in OFFERED_FOR_ALL:
+        return Choice(what, None, until)
     known = session.get(Topic, topic) if topic is not None else None
     if known is None:
         raise UnknownTopicError("choose the topic that the change is about")
     if known.archived_at is not None:
         raise UnknownTopicError("this topic is archived: no email of it is sent")
-    until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
     return Choice(what, known.slug, until)
 
 
@@ -228,11 +240,9 @@ def _advance(session: Session, row: FrozenListRow, now: datetime) -> None:
 
 def _count(session: Session, row: FrozenListRow, chunk: FrozenListChunk) -> None:
     choice = _choice(row)
-    topic = session.get(Topic, choice.topic) if choice.topic is not None else None
-    if topic is None and choice.topic is not None:
-        return  # It was deleted since the list was stored: no person gets it.
+    known = {each.slug: each for each in topics.list_topics(session)}
     found = work.look(session, ids_in(chunk.ids))
-    row.expected += sum(choice.would_change(each, topic) for each in found)
+    row.expected += sum(choice.would_change(each, known) for each in found)
 
 
 def _make(
@@ -241,22 +251,21 @@ def _make(
     choice = _choice(row)
     changes = [MakeChoice(each, choice, context) for each in ids_in(chunk.ids)]
     rows = apply(session, changes, context.recorded_at)
-    chunk.rows = struct.pack(f"<{len(rows)}i", *rows)
-    row.changed += sum(map(bool, rows))
+    chunk.rows = b"".join(_ROWS.pack(*each) for each in rows)
+    row.changed += sum(first > 0 for first, _ in rows)
 
 
 def _restore(
     session: Session, row: FrozenListRow, chunk: FrozenListChunk, context: ChangeContext
 ) -> None:
     ids = ids_in(chunk.ids)
-    rows = struct.unpack(f"<{len(ids)}i", chunk.rows or b"")
-    changed = [(each, seq) for each, seq in zip(ids, rows, strict=True) if seq]
-    changes = [UndoChoice(each, seq, context) for each, seq in changed]
+    rows = zip(ids, _ROWS.iter_unpack(chunk.rows or b""), strict=True)
+    changes = [UndoChoice(each, first, last, context) for each, (first, last) in rows if first]
     restored = apply(session, changes, context.recorded_at)
-    left = [each for (each, _), done in zip(changed, restored, strict=True) if not done]
-    chunk.skipped = b"".join(each.bytes for each in left)
+    left = [each for each, done in zip(changes, restored, strict=True) if not done]
+    chunk.skipped = b"".join(each.subscriber_id.bytes for each in left)
     row.skipped += len(left)
-    row.restored += len(changed) - len(left)
+    row.restored += len(changes) - len(left)
 
 
 def _refuse_note(note: str) -> None:
@@ -267,7 +276,7 @@ def _refuse_note(note: str) -> None:
 
 
 def _choice(row: FrozenListRow) -> Choice:
-    return Choice(OFFERED[row.what], row.topic, row.until)
+    return Choice(_WHATS[row.what], row.topic, row.until)
 
 
 def _chunk(session: Session, row: FrozenListRow) -> FrozenListChunk:

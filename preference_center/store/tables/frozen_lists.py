@@ -17,10 +17,11 @@ class FrozenListRow(Base):
     """A list of people and one change to all of them.
 
     `filters` is JSON. `what` is `topic` or `all` for what ends, a frequency, or a pause that ends
-    at `until`. `people` counts the list, `expected` those whom the change would change, as counted
-    before it. `position` is how many chunks are counted, or are changed now: it counts up, and down
-    again during an undo. `attempts` counts those of the next step, which a worker makes until
-    `leased_until`. `failure` is a sentence that says why no more are made.
+    at `until`, of everything if `topic` is None. `people` counts the list, `expected` those whom
+    the change would change, as counted before it. `position` is how many chunks are counted, or are
+    changed now: it counts up, and down again during an undo. `attempts` counts those of the next
+    step, which a worker makes until `leased_until`. `failure` is a sentence that says why no more
+    are made.
     """
 
     __tablename__ = "frozen_lists"
@@ -49,9 +50,9 @@ class FrozenListRow(Base):
 class FrozenListChunk(Base):
     """A part of a list, which one transaction changes.
 
-    `ids` are the subscribers' ids, 16 bytes each. `rows` are the numbers of the ledger rows that
-    the change added, 4 bytes each, 0 where nothing changed. `skipped` are the ids that
-    an undo left.
+    `ids` are the subscribers' ids, 16 bytes each. `rows` are the numbers of the first and the last
+    ledger row that the change added for each, 4 bytes each, 0 where nothing changed. `skipped` are
+    the ids that an undo left.
     """
 
     __tablename__ = "frozen_list_chunks"

@@ -15,7 +15,7 @@ from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
 from preference_center.core.errors import ListRefusal
 from preference_center.core.lists import frozen, people, reading
-from preference_center.core.lists.choice import OFFERED, What
+from preference_center.core.lists.choice import OFFERED, OFFERED_FOR_ALL
 from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.data.jobs.options import TIME, ListOptions
@@ -57,6 +57,7 @@ def lists() -> str:
             frequencies=list(Frequency),
             reasons=list(ReasonCode),
             offered=list(OFFERED),
+            offered_for_all=list(OFFERED_FOR_ALL),
             max_people=frozen.MAX_PEOPLE,
             max_counted=reading.MAX_COUNTED,
             max_note=frozen.MAX_NOTE_LENGTH,
@@ -71,7 +72,7 @@ def preview_list() -> Response:
     topic, note = request.form.get("about"), request.form.get("note", "").strip()
     new = uuid4()
     with services().database.transaction() as session:
-        choice = frozen.choose(session, _what(), topic, now, zone)
+        choice = frozen.choose(session, request.form.get("what", ""), topic, now, zone)
         list_id = once.created(session, new)
         if list_id == new:
             frozen.freeze(session, list_id, wanted, choice, note, member().id, now, zone)
@@ -140,13 +141,6 @@ def undo_list(list_id: UUID) -> Response:
     with services().database.transaction() as session:
         frozen.undo(session, list_id, member().id, services().clock())
     return to("console.show_list", list_id=list_id)
-
-
-def _what() -> What:
-    found = OFFERED.get(request.form.get("what", ""))
-    if found is None:
-        raise ListRefusal("choose what to change")
-    return found
 
 
 def _filter(values: Mapping[str, str]) -> ListFilter:

@@ -183,7 +183,7 @@ def test_an_undo_restores_all_but_those_who_have_changed_since(console: Console)
 def test_an_undo_restores_exactly_what_was(console: Console) -> None:
     with console.site.database.transaction() as session:
         make.reduce(session, Frequency.WEEKLY)
-    for what in ("all", "topic", "monthly", "3-months"):
+    for what in ("all", "topic", "monthly", "3-months", "all-1-month"):
         before = plain_state(console)
         path = preview(console, what=what)
         console.post(f"{path}/start")
@@ -327,9 +327,14 @@ def test_a_preview_of_another_day_is_not_carried_out(console: Console) -> None:
     assert len(receiving(later)) == 2
 
 
-def test_a_pause_ends_on_the_day_that_the_preview_said(console: Console) -> None:
-    path = preview(console, what="2-weeks")
-    assert "6\N{NO-BREAK SPACE}December 2026" in console.get(path).text
+@pytest.mark.parametrize(
+    ("what", "name"), [("2-weeks", "Weekly news"), ("all-2-weeks", "everything")]
+)
+def test_a_pause_ends_on_the_day_that_the_preview_said(
+    console: Console, what: str, name: str
+) -> None:
+    path = preview(console, what=what)
+    assert f"Pause {name} until 6\N{NO-BREAK SPACE}December 2026" in console.get(path).text
     console.site.now += timedelta(hours=11)
     console = Console(console.site, "marketer")
     console.post(f"{path}/start")
