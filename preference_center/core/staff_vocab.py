@@ -98,6 +98,7 @@ class AuditAction(StrEnum):
     PERSON_ADJUSTED = "person_adjusted"  # The frequency or the pause of a topic.
     PERSON_ASKED = "person_asked"  # A link that starts a topic was emailed.
     PERSON_ERASED = "person_erased"
+    PERSON_CORRECTED = "person_corrected"  # A change that a member made by mistake was undone.
     PERSON_LINKED = "person_linked"  # An address was corrected.
     LIST_READ = "list_read"
     LIST_PREVIEWED = "list_previewed"

@@ -59,22 +59,43 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
     return draft.since(restored_from)
 
 
-def undo_rows(draft: Draft, first: int, last: int, context: ChangeContext) -> bool:
-    """Restore the state before some ledger rows, whichever their source, or return False.
+@dataclass(frozen=True)
+class UndoRows(Change[bool]):
+    """The undo of ledger rows `first` to `last`, whichever their source, for `apply`.
 
-    It is not done if one of their targets has changed since, or all at once, or if an unsubscribe
-    was repeated since. An erasure has deleted what would be restored.
+    The result is False, and nothing is changed, if `state_before_rows` is None.
     """
-    entries, subscriber = [each for each in draft.entries if each.seq >= first], draft.subscriber
-    before = _before([each for each in entries if each.seq <= last])
+
+    first: int
+    last: int
+    context: ChangeContext
+
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return self.first
+
+    def make(self, draft: Draft) -> bool:
+        before = state_before_rows(draft.entries, draft.subscriber, self.first, self.last)
+        if before is None:
+            return False
+        for target in map(Target.from_key, before):
+            current = draft.capture(target)
+            restore(draft.subscriber, target, before[target.key], self.context.recorded_at)
+            draft.record(Event.UNDONE, target, self.context, current)
+        return True
+
+
+def state_before_rows(
+    entries: Sequence[LedgerEntry], subscriber: Subscriber, first: int, last: int
+) -> Snapshot | None:
+    """Return the state before ledger rows `first` to `last`, or None if it cannot be restored.
+
+    It cannot if one of their targets has changed since, or all at once, or if an unsubscribe was
+    repeated since. An erasure has deleted what would be restored.
+    """
+    before = _before([each for each in entries if first <= each.seq <= last])
     touched = any(_touches(each, before) for each in entries if each.seq > last)
-    if not before or touched or any(_was_repeated(subscriber, key) for key in before):
-        return False
-    for target in map(Target.from_key, before):
-        current = draft.capture(target)
-        restore(subscriber, target, before[target.key], context.recorded_at)
-        draft.record(Event.UNDONE, target, context, current)
-    return True
+    repeated = any(_was_repeated(subscriber, key) for key in before)
+    return None if not before or touched or repeated else before
 
 
 def state_before(

@@ -125,8 +125,13 @@ def _consent(history: Sequence[WordedEntry], topic: str, at: datetime) -> Consen
 
 
 def _begun(each: WordedEntry, topic: str) -> Consent | None:
-    """Return the subscription to a topic that a ledger row has begun, or None."""
+    """Return the subscription to a topic that a ledger row has begun, or None.
+
+    When staff undo a change of their own, the consent of before that is in force again.
+    """
     entry = each.entry
+    if entry.event is Event.UNDONE and not entry.source.is_own:
+        return None
     after = (entry.after or {}).get(Target.of(topic).key)
     if after is None or after["status"] != Status.SUBSCRIBED or entry.event not in _BEGINS:
         return None

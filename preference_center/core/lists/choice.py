@@ -1,11 +1,11 @@
-"""What is changed for all people of a list, and its undo, as changes for `apply`."""
+"""What is changed for all people of a list, as changes for `apply`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from preference_center.core import consent, preferences, subscriptions, undo
+from preference_center.core import consent, preferences, subscriptions
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.draft import Change, Draft
 from preference_center.core.state import Subscriber
@@ -93,21 +93,3 @@ class MakeChoice(Change[tuple[int, int]]):
         for each in draft.topics if slug is None else (slug,):
             subscriptions.pause(draft, each, until, self.context)
         return draft.since(first)
-
-
-@dataclass(frozen=True)
-class UndoChoice(Change[bool]):
-    """The undo of a choice, by its ledger rows, for `apply`.
-
-    The result is False if the person has changed since.
-    """
-
-    first: int
-    last: int
-    context: ChangeContext
-
-    def first_row(self, subscriber: Subscriber) -> int | None:
-        return self.first
-
-    def make(self, draft: Draft) -> bool:
-        return undo.undo_rows(draft, self.first, self.last, self.context)

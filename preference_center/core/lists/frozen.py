@@ -25,11 +25,11 @@ from preference_center.core.lists.choice import (
     OFFERED_FOR_ALL,
     Choice,
     MakeChoice,
-    UndoChoice,
 )
 from preference_center.core.lists.people import find
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, ListState
+from preference_center.core.undo import UndoRows
 from preference_center.core.vocab import Pause, Source
 from preference_center.store.list_queries import ListFilter
 from preference_center.store.tables import FrozenListChunk, FrozenListRow, Topic
@@ -260,7 +260,7 @@ def _restore(
 ) -> None:
     ids = ids_in(chunk.ids)
     rows = zip(ids, _ROWS.iter_unpack(chunk.rows or b""), strict=True)
-    changes = [UndoChoice(each, first, last, context) for each, (first, last) in rows if first]
+    changes = [UndoRows(each, first, last, context) for each, (first, last) in rows if first]
     restored = apply(session, changes, context.recorded_at)
     left = [each for each, done in zip(changes, restored, strict=True) if not done]
     chunk.skipped = b"".join(each.subscriber_id.bytes for each in left)

@@ -7,11 +7,12 @@ which member made it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import data_complaints, erasure, linked, on_behalf
+from preference_center.core import data_complaints, erasure, linked, on_behalf, subscribers
 from preference_center.core.api_vocab import Outcome
 from preference_center.core.change import ChangeContext, Target
 from preference_center.core.errors import OnBehalfRefusal
@@ -24,6 +25,7 @@ from preference_center.core.on_behalf import (
     TopicWish,
 )
 from preference_center.core.staff import audit
+from preference_center.core.staff.corrections import ROW
 from preference_center.core.staff_vocab import AuditAction, Channel
 from preference_center.core.vocab import Source
 
@@ -75,9 +77,10 @@ def unsubscribe(
     `topic` is None for every topic, also later ones. `email` is recorded unless an address is.
     """
     change = StopOnBehalf(subscriber_id, Target.of(topic), asked.context, email)
-    changed = on_behalf.make(session, change, asked.now).changed
-    _record(session, subscriber_id, AuditAction.PERSON_UNSUBSCRIBED, asked)
-    return changed
+    result = on_behalf.make(session, change, asked.now)
+    row = result.last_seq if result.changed else None
+    _record(session, subscriber_id, AuditAction.PERSON_UNSUBSCRIBED, asked, row)
+    return result.changed
 
 
 def adjust(
@@ -93,8 +96,10 @@ def adjust(
     outcome = on_behalf.make(session, change, asked.now)[topic]
     if outcome.is_refused:
         raise OnBehalfRefusal(_WHY_NOT[outcome])
-    _record(session, subscriber_id, AuditAction.PERSON_ADJUSTED, asked)
-    return outcome is Outcome.CHANGED
+    changed = subscribers.find(session, subscriber_id) if outcome is Outcome.CHANGED else None
+    row = changed.seq if changed is not None else None
+    _record(session, subscriber_id, AuditAction.PERSON_ADJUSTED, asked, row)
+    return changed is not None
 
 
 def ask_to_start(
@@ -146,7 +151,16 @@ def complain(
     _record(session, subscriber_id, AuditAction.COMPLAINT_RECORDED, asked)
 
 
-def _record(session: Session, subscriber_id: UUID, action: AuditAction, asked: Asked) -> None:
+def _record(
+    session: Session,
+    subscriber_id: UUID,
+    action: AuditAction,
+    asked: Asked,
+    row: int | None = None,
+) -> None:
+    """Audit a change, with its ledger row if it has one."""
     # Not the topic: an erasure takes it from the ledger, and cannot take it from here.
-    details = {"channel": asked.channel.value}
+    details: dict[str, Any] = {"channel": asked.channel.value}
+    if row is not None:
+        details[ROW] = row
     audit.record(session, asked.by, action, asked.now, subscriber_id, details)

@@ -20,8 +20,9 @@ from preference_center.core.audience import Verdict
 from preference_center.core.ledger_pages import WordedEntry
 from preference_center.core.personal_data import Newest
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
-from preference_center.core.staff import audit
+from preference_center.core.staff import audit, corrections
 from preference_center.core.staff.audit import AuditEntry
+from preference_center.core.staff.corrections import Correctable
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import Status
@@ -62,7 +63,8 @@ class Person:
 
     `subscriber` is None for one who is not on record, and `is_known` is False if nothing else is,
     either. `transactional` is whether emails that they need may be sent. `audited` is what staff
-    read and changed, and empty for a member who may not see it.
+    read and changed, and empty for a member who may not see it. `correctable` is the change that
+    the member may undo.
     """
 
     id: UUID
@@ -77,6 +79,7 @@ class Person:
     sections: Mapping[str, Newest]
     audited: Sequence[AuditEntry]
     names: Mapping[str, str]
+    correctable: Correctable | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,10 @@ def find(session: Session, ids: Sequence[UUID], by: UUID, now: datetime) -> list
 def read(
     session: Session, subscriber_id: UUID, limit: int, *, by: UUID, audits: bool, now: datetime
 ) -> Person:
-    """Return a subscriber, and audit the view. `audits` says whether the member sees `audited`."""
+    """Return a subscriber, and audit the view.
+
+    `audits` says whether the member sees what others did, and may undo it.
+    """
     subscriber = subscribers.find(session, subscriber_id)
     known = topics.list_topics(session)
     current = preferences.read(subscriber, known, LOCALE, now)
@@ -119,6 +125,9 @@ def read(
         sections=sections,
         audited=audit.read(session, limit, about=subscriber_id) if audits else (),
         names=_names(known),
+        correctable=corrections.find(session, subscriber, by, now, of_others=audits)
+        if subscriber is not None
+        else None,
     )
     audit.record(session, by, AuditAction.PERSON_READ, now, subscriber_id)
     return person

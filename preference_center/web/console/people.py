@@ -26,7 +26,7 @@ _SHOWN = 20  # rows of each kind on the page of a person
 _OLDER = 50  # rows on a page of older ones
 _SAID = (
     *("unsubscribed", "unsubscribed_before", "adjusted", "unchanged"),
-    *("asked", "erased", "erased_before", "linked", "complained"),
+    *("asked", "erased", "erased_before", "linked", "complained", "corrected"),
 )
 # The page is a preview for staff: nothing on it works, and only the console shows it in a frame.
 _PREVIEW_POLICY = (

@@ -12,7 +12,7 @@ from preference_center.core import personal_data
 from preference_center.core.errors import OnBehalfRefusal
 from preference_center.core.linked import Correction
 from preference_center.core.on_behalf import TopicWish
-from preference_center.core.staff import changes
+from preference_center.core.staff import changes, corrections
 from preference_center.core.staff import person as people
 from preference_center.core.staff.changes import Asked
 from preference_center.core.staff_vocab import AuditAction, Channel, Right
@@ -54,6 +54,19 @@ def adjust_person(subscriber_id: UUID) -> AnyResponse:
     with services().database.transaction() as session:
         changed = changes.adjust(session, subscriber_id, topic, wish, asked)
     return _back(subscriber_id, "adjusted" if changed else "unchanged")
+
+
+@blueprint.post("/people/<uuid:subscriber_id>/undo")
+@staff_only(Right.PERSON)
+def undo_for_person(subscriber_id: UUID) -> AnyResponse:
+    """Undo a change that the member has just made by mistake, or that an admin's colleague has."""
+    row = request.form.get("row", type=int) or _refuse("choose what to undo")
+    now, zone, me = services().clock(), services().settings.time_zone, member()
+    of_others = Right.STAFF in me.rights
+    with services().database.transaction() as session:
+        if once.is_first(session):
+            corrections.undo(session, subscriber_id, row, me.id, now, zone, of_others=of_others)
+    return _back(subscriber_id, "corrected")
 
 
 @blueprint.post("/people/<uuid:subscriber_id>/start")

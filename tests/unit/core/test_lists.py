@@ -12,8 +12,9 @@ from preference_center.core import erasure, reasons, rollups, topics
 from preference_center.core.apply import apply, apply_one
 from preference_center.core.errors import ListRefusal
 from preference_center.core.lists import people
-from preference_center.core.lists.choice import Choice, MakeChoice, UndoChoice
+from preference_center.core.lists.choice import Choice, MakeChoice
 from preference_center.core.staff_vocab import Standing
+from preference_center.core.undo import UndoRows
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.list_queries import ListFilter
@@ -159,7 +160,7 @@ def test_an_undo_restores_only_those_who_have_not_changed_since(
     rows = apply_one(session, choice, make.NOW)
     later(session)
     before = make.found(session)
-    assert apply_one(session, UndoChoice(make.id_of(), *rows, CONSOLE), make.NOW) is restores
+    assert apply_one(session, UndoRows(make.id_of(), *rows, CONSOLE), make.NOW) is restores
     after = make.found(session)
     if restores:
         assert after.subscriptions["weekly-news"].frequency is Frequency.EVERY
@@ -174,7 +175,7 @@ def test_a_pause_of_everything_is_not_undone_once_a_topic_has_changed(session: S
     paused = make.found(session)
     assert {each.paused_until for each in paused.subscriptions.values()} == {choice.until}
     make.resume(session)
-    undo = UndoChoice(make.id_of(), *rows, CONSOLE)
+    undo = UndoRows(make.id_of(), *rows, CONSOLE)
     assert not apply_one(session, undo, make.NOW)
     assert make.found(session).subscriptions["offers"].paused_until == choice.until
 

@@ -111,6 +111,7 @@ ROUTES: dict[str, Right | str | None] = {
     "test_webhook": Right.OPERATE,
     "topic": Right.TOPICS,
     "topics": Right.TOPICS,
+    "undo_for_person": Right.PERSON,
     "unsubscribe_person": Right.PERSON,
     "upload": Right.IMPORT,
     "undo_list": Right.LISTS,

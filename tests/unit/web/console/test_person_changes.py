@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from preference_center.core import data_complaints, ledger, topics
+from preference_center.core.staff import corrections
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
@@ -66,6 +67,64 @@ def test_the_ledger_keeps_how_they_asked_and_not_who_recorded_it(console: Consol
     assert last_entry(console).stated_source == "channel: letter; note: shelf 12"
     assert "They were unsubscribed before." in press(console, "Unsubscribe", what="all")
     assert not console.site.emails()
+
+
+@pytest.mark.every_engine
+@pytest.mark.parametrize(
+    ("button", "fields"),
+    [
+        ("Unsubscribe", {"what": "weekly-news"}),
+        ("Unsubscribe", {"what": "all"}),
+        ("Change", {"topic": "weekly-news", "wish": "1-month"}),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_undone_with_the_consent_of_before(
+    console: Console, button: str, fields: dict[str, str]
+) -> None:
+    before = ada(console)
+    press(console, button, **fields)
+    said = press(console, "Undo this mistake")
+    assert "What was before is in force again" in said
+    assert "Undo this mistake" not in said
+    after = ada(console)
+    for each in after.subscriptions.values():
+        each.updated_at = before.subscriptions[each.topic].updated_at
+    assert (after.subscriptions, after.suppressions) == (before.subscriptions, {})
+    entry = last_entry(console)
+    assert (entry.event, entry.source) == (Event.UNDONE, Source.CONSOLE)
+    assert console.actions()[-2] == (AuditAction.PERSON_CORRECTED, make.id_of())
+    assert "Through our staff. Staff corrected a mistake of theirs." in said
+    consents = said.rpartition("Consents")[2].partition("History")[0]
+    assert "Given on" in consents
+    assert "through our staff" not in consents  # It is that of before.
+    assert not console.site.emails()
+
+
+def test_a_mistake_is_undone_by_who_made_it_or_an_admin_and_soon(console: Console) -> None:
+    support = Console(console.site, "support")
+    press(support, "Unsubscribe", what="weekly-news")
+    row = str(last_entry(console).seq)
+    other = Console(console.site, "marketer")
+    assert "Undo this mistake" not in other.page(PAGE).text
+    assert other.post(f"{PAGE}/undo", row=row).status_code == 422
+    assert support.post(f"{PAGE}/undo", row="1").status_code == 422  # The person's own consent.
+    for each in (support, console):
+        assert "Undo this mistake" in each.page(PAGE).text
+    console.site.now += corrections.UNDO_WITHIN
+    assert "Undo this mistake" not in support.page(PAGE).text
+    assert support.post(f"{PAGE}/undo", row=row).status_code == 422
+
+
+def test_a_mistake_is_not_undone_once_the_person_has_chosen(console: Console) -> None:
+    press(console, "Unsubscribe", what="weekly-news")
+    row = str(last_entry(console).seq)
+    with console.site.database.transaction() as session:
+        make.unsubscribe(session)  # They press unsubscribe, too.
+    assert "Undo this mistake" not in console.page(PAGE).text
+    response = console.post(f"{PAGE}/undo", row=row)
+    assert response.status_code == 422
+    assert "Something newer was changed" in response.text
 
 
 @pytest.mark.parametrize(
