@@ -76,12 +76,12 @@ def create_app(
     prefix = urlsplit(settings.public_url).path
     for blueprint in (*_BLUEPRINTS, scrape.blueprint):
         app.register_blueprint(blueprint, url_prefix=prefix or None)
+    errors.register(app)
     if settings.secret_key:
         _add_console(app, settings, prefix)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
-    errors.register(app)
     app.before_request(health.check_keys_first)
     app.after_request(partial(_add_headers, settings))
     PageCompression(app)
@@ -119,6 +119,7 @@ def _add_console(app: Flask, settings: Settings, prefix: str) -> None:
 
     app.register_blueprint(pages.blueprint, url_prefix=f"{prefix}/console")
     pages.configure(app, settings)
+    pages.errors.register(app)
     pages.oidc.configure(app, settings)
 
 

@@ -5,7 +5,7 @@ member who is signed in must have the right that the view declares.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, abort, current_app, g, redirect, request, session, url_for
@@ -89,7 +89,7 @@ def signed_in() -> SignedIn:
 def admit() -> Response | None:
     """Answer 404, 400, 403 or the page to sign in, unless the request may reach its view."""
     _refuse_elsewhere()
-    view = current_app.view_functions[request.endpoint or ""]
+    view = current_app.view_functions.get(request.endpoint or "", _no_view)
     request.max_content_length = getattr(view, "max_body", MAX_BODY_BYTES)
     g.signed_in = _find_signed_in()
     if request.method not in _READING:
@@ -104,6 +104,22 @@ def admit() -> Response | None:
     if right is not None and right not in member().rights:
         abort(403)
     return None
+
+
+@blueprint.before_app_request
+def admit_without_view() -> Response | None:
+    """Treat an address below the console's that no view has as if a view for all staff had it.
+
+    So a stranger cannot tell them apart.
+    """
+    if request.endpoint is None and request.path.startswith(url_for("console.overview")):
+        return admit()
+    return None
+
+
+@staff_only()
+def _no_view() -> NoReturn:
+    abort(404)
 
 
 @blueprint.after_request

@@ -1,10 +1,10 @@
 """Errors of the console: a page in its frame, or a sentence for the script of a page."""
 
-from flask import Response, g, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 
 from preference_center.core.errors import Refusal, UnknownJobError
 from preference_center.web import errors
-from preference_center.web.console.blueprint import blueprint
+from preference_center.web.console.blueprint import add_policy, blueprint
 from preference_center.web.console.rendering import page
 from preference_center.web.console.webauthn import BadResponseError
 from preference_center.web.errors import Answer
@@ -20,6 +20,19 @@ def _failed(answer: Answer) -> Response:
 
 
 errors.register_with(blueprint, _failed)
+
+
+def register(app: Flask) -> None:
+    """Answer errors where no view was found in the frame of the console, too, if they are its."""
+    errors.register_with(app, _failed_without_view)
+
+
+def _failed_without_view(answer: Answer) -> Response:
+    if "signed_in" not in g:
+        return errors.page(answer)
+    response = _failed(answer)
+    add_policy(response)
+    return response
 
 
 @blueprint.errorhandler(Refusal)

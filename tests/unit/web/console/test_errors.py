@@ -4,7 +4,7 @@ import pytest
 
 from preference_center.web.console import people
 from tests.support.console import Console
-from tests.support.site import lose_database
+from tests.support.site import ORIGIN, lose_database
 
 
 def _is_broken() -> object:
@@ -34,7 +34,23 @@ def test_a_defect_is_answered_in_the_frame(
     [
         ("/console/data", 403, "Your role does not include this"),
         ("/console/lists/00000000-0000-0000-0000-000000000000", 404, "was deleted"),
+        ("/console/no/such.page", 404, "was deleted"),
+        ("/console/sign-out", 405, "is not a page"),
     ],
 )
 def test_an_error_says_what_to_do(console: Console, path: str, status: int, said: str) -> None:
-    assert said in console.page(path, status).text
+    page = console.page(path, status)
+    assert said in page.text
+    assert "Sign out" in page.html
+    assert "script-src 'self'" in console.get(path).headers["Content-Security-Policy"]
+
+
+def test_a_stranger_cannot_tell_if_there_is_a_page(console: Console) -> None:
+    stranger = console.site.app.test_client()
+    for path in ("/console/no-such-page", "/console/sign-out", "/console/staff"):
+        answer = stranger.get(path, base_url=ORIGIN)
+        assert (answer.status_code, answer.location) == (303, "/console/sign-in")
+        assert stranger.post(path, base_url=ORIGIN).status_code == 400
+        elsewhere = stranger.get(path, base_url="https://other.example")
+        assert elsewhere.status_code == 404
+        assert "Console" not in elsewhere.text
