@@ -25,7 +25,7 @@ from preference_center.web import assets, errors, health, link_paths, one_click,
 from preference_center.web.api.blueprint import blueprint as api_blueprint
 from preference_center.web.api.limits import KeyLimits
 from preference_center.web.api.streams import MAX_EXPORTS, MAX_STREAMS
-from preference_center.web.bodies import MAX_FORM_BYTES
+from preference_center.web.bodies import MAX_FORM_BYTES, refuse_without_room
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
@@ -83,6 +83,7 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
     app.before_request(health.check_keys_first)
+    app.before_request(refuse_without_room)
     app.after_request(partial(_add_headers, settings))
     PageCompression(app)
     return app

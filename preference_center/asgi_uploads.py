@@ -8,7 +8,9 @@ The body of any other request is read into memory, and may be a few megabytes lo
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from http import HTTPStatus
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
@@ -21,6 +23,7 @@ Admit = Callable[[str, Headers], Awaitable[bool]]
 
 STORED = "preference_center.stored"  # In the environment: whether the whole body is in a file.
 UNREAD = "preference_center.unread"  # In the environment: whether the body was not read.
+NO_ROOM = "preference_center.no_room"  # In the environment: whether no disk had room for the body.
 MAX_UPLOAD_BYTES = 256 * 1024 * 1024
 MAX_STORED_BYTES = 1024 * 1024 * 1024  # of all bodies of this process
 MAX_MEMORY_BYTES = 64 * 1024  # A body that is longer is written to a file.
@@ -28,7 +31,7 @@ STALLED_SECONDS = 20  # without a byte
 
 
 class RefusedBodyError(Exception):
-    """A body is too long, too slow or not complete, or there is no room for it."""
+    """A body is too long, too slow or not complete, or too many arrive at once."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
@@ -50,22 +53,39 @@ class Upload:
             raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if self._uploads.stored > MAX_STORED_BYTES:
             raise RefusedBodyError(HTTPStatus.SERVICE_UNAVAILABLE)
+        if NO_ROOM in self.environ:
+            return
         try:
             await asyncio.to_thread(self.file.write, part)
         except OSError:  # The disk is full.
-            raise RefusedBodyError(HTTPStatus.INSUFFICIENT_STORAGE) from None
+            self._drop()
+
+    def rewind(self) -> None:
+        """Let the file be read from its beginning."""
+        try:
+            self.file.seek(0)
+        except OSError:  # It writes what is left of the last part.
+            self._drop()
 
     def close(self) -> None:
         """Delete the file."""
         self._uploads.stored -= self.size
-        self.file.close()
+        with suppress(OSError):  # What could not be written is tried once more.
+            self.file.close()
+
+    def _drop(self) -> None:
+        """Keep nothing. The rest is read, because a browser shows no answer before it was sent."""
+        with suppress(OSError):
+            self.file.close()
+        self.file, self.environ = BytesIO(), {NO_ROOM: True}
 
 
 class Uploads:
     """Reads the bodies of requests to `paths`.
 
     `admit` gets the path and the headers, and says whether to read the body at all: a stranger must
-    not fill the disk. If not, the application gets an empty body and UNREAD.
+    not fill the disk. If not, the application gets an empty body and UNREAD. If the disk is full,
+    it gets an empty body and NO_ROOM.
     """
 
     def __init__(self, paths: Collection[str], admit: Admit) -> None:
@@ -86,7 +106,7 @@ class Uploads:
                 await _receive(upload, headers, receive)
             else:
                 upload.environ = {UNREAD: True}
-            upload.file.seek(0)
+            upload.rewind()
         except BaseException as error:
             upload.close()
             if isinstance(error, RefusedBodyError) and error.status is HTTPStatus.BAD_REQUEST:

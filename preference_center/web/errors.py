@@ -3,6 +3,7 @@
 A blueprint that machines call registers itself with `register_machine`.
 """
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ _ANSWERS: dict[type[Exception], Answer] = {
     UnavailableError: Answer(503, "errors/trouble.html", "This may not be stored. Try again."),
     SchemaError: Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def register(app: Flask) -> None:
@@ -67,6 +69,7 @@ def register_with(to: Flask | Blueprint, respond: _Respond) -> None:
     for kind, answer in _ANSWERS.items():
         to.register_error_handler(kind, partial(_known_error, answer, respond))
     to.register_error_handler(HTTPException, partial(_http_error, respond))
+    to.register_error_handler(OSError, partial(_os_error, respond))
     to.register_error_handler(Exception, partial(_unexpected_error, respond))
 
 
@@ -90,6 +93,13 @@ def _http_error(respond: _Respond, error: HTTPException) -> Response:
         if name == "Allow":
             response.headers[name] = value
     return response
+
+
+def _os_error(respond: _Respond, error: OSError) -> Response:
+    if error.errno not in _NO_ROOM:
+        return _unexpected_error(respond, error)
+    log.error("endpoint %s: the disk is full", request.endpoint)
+    return respond(Answer(507, "errors/trouble.html", "The disk of the server is full."))
 
 
 def _unexpected_error(respond: _Respond, error: Exception) -> Response:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from preference_center import asgi_uploads
 from preference_center.asgi_adapter import AsgiAdapter, Message
-from preference_center.asgi_uploads import STORED, UNREAD, Uploads
+from preference_center.asgi_uploads import NO_ROOM, STORED, UNREAD, Uploads
 from tests.unit.test_asgi_adapter import (
     CHUNKED,
     SCOPE,
@@ -25,7 +26,8 @@ Headers = list[tuple[bytes, bytes]]
 def tell(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer with the length of the body, and what the environment says about it."""
     body = environ["wsgi.input"].read()
-    answer = f"{len(body)} {environ.get(STORED)} {environ.get(UNREAD)}".encode()
+    said = (environ.get(name) for name in (STORED, UNREAD, NO_ROOM))
+    answer = " ".join(map(str, (len(body), *said))).encode()
     start_response("200 OK", [("Content-Length", str(len(answer)))])
     return [answer]
 
@@ -74,21 +76,21 @@ def call_anew(headers: Headers, *parts: Message, **changes: Any) -> tuple[int, b
 def test_a_body_is_kept_until_the_application_has_answered(
     headers: Headers, parts: list[Message]
 ) -> None:
-    assert call_anew(headers, *parts) == (200, b"6 True None")
+    assert call_anew(headers, *parts) == (200, b"6 True None None")
 
 
 @pytest.mark.parametrize("headers", [[], length(0)], ids=["none", "empty"])
 def test_a_request_without_a_body_is_not_waited_for(headers: Headers) -> None:
-    assert call_anew(headers) == (200, b"0 True None")
+    assert call_anew(headers) == (200, b"0 True None None")
 
 
 def test_a_body_without_a_valid_key_is_not_read() -> None:
-    assert call_anew(length(6), key=b"Bearer bad") == (200, b"0 None True")
+    assert call_anew(length(6), key=b"Bearer bad") == (200, b"0 None True None")
 
 
 def test_other_paths_are_read_into_memory() -> None:
     body = [part(b"x" * 9)]
-    assert call_anew(length(9), *body, path="/other") == (200, b"9 None None")
+    assert call_anew(length(9), *body, path="/other") == (200, b"9 None None None")
 
 
 def test_a_body_that_is_too_long_is_refused() -> None:
@@ -132,16 +134,13 @@ def test_a_body_that_was_cut_short_is_refused_and_logged(
     assert caplog.messages == ["POST /upload: the body ended before it was complete"]
 
 
-def test_a_full_disk_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    class FullFile:
-        def __init__(self, _size: int) -> None:
-            pass
+@pytest.mark.parametrize("buffering", [0, -1])  # It fails when it is written, or read.
+def test_on_a_full_disk_the_body_is_read_and_dropped(
+    monkeypatch: pytest.MonkeyPatch, buffering: int
+) -> None:
+    def full(_size: int) -> Any:
+        return Path("/dev/full").open("r+b", buffering)
 
-        def write(self, _part: bytes) -> None:
-            raise OSError(28, "No space left on device")
-
-        def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(asgi_uploads, "SpooledTemporaryFile", FullFile)
-    assert call_anew(length(6), part(b"abcdef"))[0] == 507
+    monkeypatch.setattr(asgi_uploads, "SpooledTemporaryFile", full)
+    parts = [part(b"abc"), part(b"def")]
+    assert call_anew(length(6), *parts) == (200, b"0 None None True")

@@ -1,5 +1,6 @@
 """The pages of imports: a preview first, then the import, then the refused rows."""
 
+import errno
 import re
 from datetime import timedelta
 from io import BytesIO
@@ -12,7 +13,7 @@ from preference_center.core.staff_vocab import AuditAction
 from preference_center.data.jobs.importing import without_addresses
 from preference_center.store.tables import AuditRow, ConsoleJob
 from preference_center.web.console import uploads
-from tests.support.console import SECRET_KEY, Console
+from tests.support.console import SECRET_KEY, Console, ConsolePage
 from tests.support.foreign_files import zipped
 from tests.support.jobs import run_jobs
 from tests.support.site import ORIGIN, Site
@@ -58,6 +59,21 @@ def text_of(console: Console, path: str) -> str:
 def audit_details(site: Site) -> str:
     with site.database.reading() as session:
         return " ".join(session.scalars(select(AuditRow.details)))
+
+
+def test_an_upload_to_a_full_disk_says_so(
+    marketer: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullFile(BytesIO):
+        def write(self, _part: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    parser = "werkzeug.wrappers.request.default_stream_factory"
+    monkeypatch.setattr(parser, lambda **_options: FullFile())
+    answer = marketer.post("/console/data/imports", file=(BytesIO(b"email"), "list.csv"))
+    page = ConsolePage(answer, 507)
+    assert page.heading == "The disk is full"
+    assert "nothing was stored" in page.text
 
 
 def test_an_import_is_of_the_preview_that_was_seen(site: Site, marketer: Console) -> None:
