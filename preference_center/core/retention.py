@@ -21,7 +21,7 @@ from preference_center.core.console_jobs import files, listing
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.lists import frozen
 from preference_center.core.reasons import week_of
-from preference_center.core.staff import audit, forms, sessions
+from preference_center.core.staff import audit, forms, sessions, signing_in
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
 from preference_center.store.tables import (
@@ -48,6 +48,7 @@ from preference_center.store.tables import (
     StaffForm,
     StaffInvitation,
     StaffSession,
+    StaffSignIn,
     UnacknowledgedErasure,
     WebhookDelivery,
 )
@@ -271,6 +272,11 @@ STEPS = (
         "expired invitations of staff",
         StaffInvitation,
         lambda _keep, now: StaffInvitation.expires_at <= now,
+    ),
+    _deletion(
+        "requests to sign in",
+        StaffSignIn,
+        lambda _keep, now: StaffSignIn.since <= now - signing_in.WINDOW,
     ),
     _deletion("sent forms of staff", StaffForm, lambda _keep, now: forms.is_expired(now)),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),

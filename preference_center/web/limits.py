@@ -1,13 +1,12 @@
-"""Limit the emails and the sign-ins that a client can request. Unsubscribes are never limited."""
+"""Limit the emails that a client can request. Unsubscribes are never limited."""
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItemPerHour
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 MAX_LINKS_PER_HOUR = RateLimitItemPerHour(10)
-MAX_SIGN_INS_PER_MINUTE = RateLimitItemPerMinute(30)  # Each takes two requests.
 _NETWORK_BITS = 64  # A site gets at least a /64 of IPv6 (RFC 6177).
 
 
@@ -20,10 +19,6 @@ class Limits:
     def hit(self, origin: str) -> bool:
         """Count one more emailed link for a client's address; return False above the limit."""
         return self._limiter.hit(MAX_LINKS_PER_HOUR, counted_as(origin))
-
-    def hit_sign_in(self, origin: str) -> bool:
-        """Count a request to sign in to the console; return False above the limit."""
-        return self._limiter.hit(MAX_SIGN_INS_PER_MINUTE, "sign-in", counted_as(origin))
 
 
 def counted_as(origin: str) -> str:

@@ -18,7 +18,7 @@ from preference_center.core.console_jobs import files, jobs, saved
 from preference_center.core.figures import day_notes
 from preference_center.core.lists import frozen
 from preference_center.core.lists.choice import Choice
-from preference_center.core.staff import audit, forms, members, passkeys, sessions
+from preference_center.core.staff import audit, forms, members, passkeys, sessions, signing_in
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
@@ -106,6 +106,7 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     member, _ = members.invite(session, "fay@example.org", StaffRole.ADMIN, now, by=None)
     passkeys.add(session, Passkey(b"id", member.id, b"key", 0, "Phone", now), now)
     passkeys.new_challenge(session, now)
+    signing_in.take_request(session, bytes(32), now)
     sessions.start(session, member.id, now, "Phone")
     _add_job(session, member.id, now)
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)

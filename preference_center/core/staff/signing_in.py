@@ -1,8 +1,9 @@
 """Sign in with a passkey or an identity; an invitation comes before the first time."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
@@ -10,8 +11,28 @@ from preference_center.core.staff import identities, members, passkeys, sessions
 from preference_center.core.staff.identities import Identity
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
+from preference_center.store import queries
+from preference_center.store.tables import StaffSignIn
 
+MAX_REQUESTS = 30  # of a client in each WINDOW. Signing in takes two.
+WINDOW = timedelta(minutes=1)
 _EXPIRED = "this took too long; try again"
+
+
+def take_request(session: Session, client: bytes, now: datetime) -> bool:
+    """Count a request of a client; return False if it has had MAX_REQUESTS. Delete old counts.
+
+    All processes share the counts. `client` is 32 bytes, and not an address.
+    """
+    row = StaffSignIn
+    session.execute(delete(row).where(row.since <= now - WINDOW))
+    new = queries.insert(session, row).values(client=client, since=now, requests=1)
+    counted = new.on_conflict_do_update(
+        index_elements=[row.client],
+        set_={"requests": row.requests + 1},
+        where=row.requests < MAX_REQUESTS,
+    )
+    return session.scalar(counted.returning(row.client)) is not None
 
 
 def with_passkey(

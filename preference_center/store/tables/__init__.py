@@ -54,6 +54,7 @@ from preference_center.store.tables.staff import (
     StaffPasskey,
     StaffRow,
     StaffSession,
+    StaffSignIn,
 )
 from preference_center.store.tables.staff_notes import StaffNote
 from preference_center.store.tables.subscribers import (
@@ -129,6 +130,7 @@ __all__ = [
     "StaffPasskey",
     "StaffRow",
     "StaffSession",
+    "StaffSignIn",
     "SubscriberCount",
     "SubscriberRow",
     "SubscriptionRow",

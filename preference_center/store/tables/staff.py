@@ -69,6 +69,16 @@ class StaffChallenge(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class StaffSignIn(Base):
+    """How often a client has asked to sign in since a time. `client` is a key for its address."""
+
+    __tablename__ = "staff_sign_ins"
+
+    client: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    since: Mapped[datetime] = mapped_column(index=True)
+    requests: Mapped[int]
+
+
 class StaffSession(Base):
     """A session of a member who is signed in. `digest` is the SHA-256 of what the cookie holds."""
 

@@ -3,7 +3,9 @@
 The token of an invitation is in the fragment of its URL, so that no log of a server contains it.
 """
 
+import hmac
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from flask import Response, abort, jsonify, request, session, url_for
@@ -17,6 +19,7 @@ from preference_center.web.console import webauthn
 from preference_center.web.console.blueprint import SESSION, blueprint, signed_in, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.console.webauthn import BadResponseError
+from preference_center.web.limits import counted_as
 from preference_center.web.services import services
 
 _DEFAULT_NAME = "Passkey"
@@ -125,8 +128,12 @@ def keep(token: str) -> None:
 
 
 def limit() -> None:
-    """Answer 429 to a client that has tried too often."""
-    if not services().limits.hit_sign_in(request.remote_addr or ""):
+    """Answer 429 to a client that has tried too often. Its address is not stored."""
+    key, address = services().settings.secret_key, counted_as(request.remote_addr or "")
+    client = hmac.digest(key.encode(), f"sign-in\n{address}".encode(), sha256)
+    with services().database.transaction() as writing:
+        is_allowed = signing_in.take_request(writing, client, services().clock())
+    if not is_allowed:
         abort(429)
 
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _create_staff_invitations()
     _create_staff_passkeys()
     _create_staff_challenges()
+    _create_staff_sign_ins()
     _create_staff_sessions()
     _create_staff_alarms()
     _create_staff_forms()
@@ -99,6 +100,17 @@ def _create_staff_challenges() -> None:
         sa.PrimaryKeyConstraint("challenge", name=op.f("pk_staff_challenges")),
     )
     _index("staff_challenges", "expires_at")
+
+
+def _create_staff_sign_ins() -> None:
+    op.create_table(
+        "staff_sign_ins",
+        sa.Column("client", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("since", TIME, nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("client", name=op.f("pk_staff_sign_ins")),
+    )
+    _index("staff_sign_ins", "since")
 
 
 def _create_staff_sessions() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from preference_center.core.staff import members
+from preference_center.core.staff import members, signing_in
 from preference_center.core.staff_vocab import StaffRole
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator
 from tests.support.console import SECRET_KEY
@@ -192,6 +192,11 @@ def test_a_client_that_tries_too_often_has_to_wait(site: Site) -> None:
     browser = Browser(site)
     statuses = [browser.post("/console/sign-in/options").status_code for _ in range(31)]
     assert statuses == [200] * 30 + [429]
+    [(client, _, requests)] = site.rows()["staff_sign_ins"]  # Each process counts here.
+    assert (len(client), requests) == (32, 30)
+    site.now += signing_in.WINDOW
+    assert browser.post("/console/sign-in/options").status_code == 200
+    assert [row[2] for row in site.rows()["staff_sign_ins"]] == [1]
 
 
 def test_a_further_passkey_is_added_and_removed(site: Site) -> None:
