@@ -27,8 +27,9 @@ from preference_center.core.edited_texts import Place
 from preference_center.core.figures import day_notes
 from preference_center.core.lists import frozen
 from preference_center.core.lists.choice import Choice
-from preference_center.core.staff import members
-from preference_center.core.staff_vocab import JobState, ListState
+from preference_center.core.staff import changes, members
+from preference_center.core.staff.changes import Asked
+from preference_center.core.staff_vocab import Channel, JobState, ListState
 from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, Source
 from preference_center.data.jobs import stored
 from preference_center.data.jobs.runner import Runner
@@ -74,6 +75,9 @@ def addresses(installation: Installation) -> list[str]:
         member = members.list_all(session)[0].id
         topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
         _note(session, member)
+        # Its undo is offered on the page of the person.
+        asked = Asked(Channel.PHONE, "", member, NOW, UTC)
+        changes.unsubscribe(session, make.id_of(CLEO), "product-news", "", asked)
         message = _operate(session)
         lists = _lists(session, member)
     return [
