@@ -1,6 +1,5 @@
 """What is wrong now: checks, and mailings that cost clearly more than others of their topic."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,15 +12,14 @@ from preference_center.core.figures import checks, mailings
 from preference_center.core.figures.checks import Check
 from preference_center.core.figures.mailings import Mailing
 from preference_center.core.figures.period import Period, Span
-from preference_center.core.figures.rates import Rate, rate
-from preference_center.core.report_counts import EMAILED
+from preference_center.core.figures.rates import Rate
+from preference_center.core.figures.spikes import is_above, usual_rates, with_emails
 from preference_center.store import queries
 from preference_center.store.report_queries import day_of
 from preference_center.store.tables import StaffAlarm
 
 SPAN = Span.QUARTER
 NEW_FOR = timedelta(days=7)  # An older mailing causes no alarm.
-MIN_RATIO = 1.5  # Mailings of a topic differ by more than chance.
 _SPIKE = "spike"
 Key = tuple[str, str, str]  # the name of a check, or _SPIKE with a topic and a campaign
 
@@ -62,21 +60,15 @@ def load(session: Session, now: datetime) -> Alarms:
 def find_spikes(found: Iterable[Mailing], now: datetime) -> list[Spike]:
     """Return the new mailings whose rate is clearly above that of the topic's other mailings.
 
-    It is if the low end of its interval is above MIN_RATIO times the high end of theirs. There is
-    none for a topic whose other mailings have too few emails.
+    There is none for a topic whose other mailings have too few emails.
     """
-    rated = [each for each in found if each.is_mailing and each.counts[EMAILED]]
-    left, emailed = Counter[str](), Counter[str]()
-    for each in rated:
-        left[each.topic] += each.left
-        emailed[each.topic] += each.counts[EMAILED]
-    spikes = []
-    for each in rated:
-        others = emailed[each.topic] - each.counts[EMAILED]
-        usual, own = rate(left[each.topic] - each.left, others), each.rate
+    emailed = with_emails(found)
+    usual, spikes = usual_rates(emailed), []
+    for each in emailed:
+        own, others = each.rate, usual[each.key]
         is_new = each.first_day is not None and each.first_day >= day_of(now - NEW_FOR)
-        if is_new and usual and own and own.low > MIN_RATIO * usual.high:
-            spikes.append(Spike(each, usual))
+        if is_new and own and others and is_above(own, others):
+            spikes.append(Spike(each, others))
     return spikes
 
 

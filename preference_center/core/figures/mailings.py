@@ -32,6 +32,7 @@ class MailingOrder(StrEnum):
 
     DATE = "date"  # The newest first.
     RATE = "rate"  # The highest first.
+    LEFT = "left"  # Those that lost most first.
 
 
 @dataclass(frozen=True)
@@ -233,4 +234,12 @@ def _by_rate(mailing: Mailing) -> tuple[float, int]:
     return mailing.rate.per_thousand if mailing.rate else -1, mailing.left
 
 
-_KEYS: Mapping[MailingOrder, Any] = {MailingOrder.DATE: _by_date, MailingOrder.RATE: _by_rate}
+def _by_left(mailing: Mailing) -> tuple[int, str]:
+    return mailing.left, str(mailing.first_day or "")
+
+
+_KEYS: Mapping[MailingOrder, Any] = {
+    MailingOrder.DATE: _by_date,
+    MailingOrder.RATE: _by_rate,
+    MailingOrder.LEFT: _by_left,
+}

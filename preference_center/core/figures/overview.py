@@ -14,6 +14,7 @@ from preference_center.core.figures import (
     mailings,
     reasons,
     received,
+    spikes,
 )
 from preference_center.core.figures.checks import Check
 from preference_center.core.figures.daily import Daily
@@ -26,20 +27,24 @@ from preference_center.core.figures.received import Received
 from preference_center.store import figure_queries
 
 _COSTLIEST = 5
+_SMALL = 5
 
 
 @dataclass(frozen=True)
 class Overview:
     """All figures of the page.
 
-    `costliest` are the mailings with the highest rates. `opened` is how often a page behind a link
-    was opened. `receiving` says how many receive each topic that is still sent.
+    `costliest` are the mailings with the highest rates, `small` those that lost most of those with
+    too few emails for one, and `worst` lost clearly more than others of its topic. `opened` is how
+    often a page behind a link was opened. `receiving` says how many receive each topic that is still sent.
     """
 
     period: Period
     checks: Sequence[Check]
     daily: Daily
     costliest: Sequence[Mailing]
+    small: Sequence[Mailing]
+    worst: Mailing | None
     reasons: Reasons
     kept: Sequence[Kept]
     received: Received
@@ -61,6 +66,8 @@ def load(session: Session, period: Period) -> Overview:
         checks=checks.load(session, found, period.now),
         daily=daily.load(session, period),
         costliest=mailings.costliest(found, _COSTLIEST),
+        small=spikes.small(found, _SMALL),
+        worst=spikes.worst(found),
         reasons=reasons.load(session, period, mailings.asked(found)),
         kept=kept.load(session, period.now),
         received=received.load(session, period),

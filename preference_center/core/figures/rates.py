@@ -26,8 +26,14 @@ class Rate:
 
 def rate(count: int, emailed: int) -> Rate | None:
     """Return the rate of `count` out of `emailed`, or None for fewer than MIN_EMAILED."""
-    if emailed < MIN_EMAILED:
-        return None
+    return interval(count, emailed) if emailed >= MIN_EMAILED else None
+
+
+def interval(count: int, emailed: int) -> Rate:
+    """Return the rate of `count` out of `emailed`, also for few, with its wide interval.
+
+    `emailed` is at least 1.
+    """
     share = min(count / emailed, 1.0)  # A subscriber may leave again after coming back.
     weight = _Z**2 / emailed
     middle = (share + weight / 2) / (1 + weight)

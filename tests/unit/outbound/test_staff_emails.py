@@ -105,19 +105,22 @@ def test_a_choice_ends_with_the_member(mailer: Mailer) -> None:
 
 def test_figures_say_the_most_important_first(mailer: Mailer) -> None:
     leave(mailer, 5, "offer", MONDAY - 2 * DAY, 1000)
+    leave(mailer, 5, "club", MONDAY - 2 * DAY, 80)
     choose(mailer, Wanted(figures=True, alerts=False), make.NOW)
     assert sent(mailer, MONDAY) == [
-        "Northwind Letters, week to 22 Nov 2026: you lost 5 subscribers"
+        "Northwind Letters, week to 22 Nov 2026: you lost 10 subscribers"
     ]
     [message] = mailer.sent
     text = plain(message)
-    first = "In the last 7 days you lost 5 subscribers; in the 7 days before you gained"
+    first = "In the last 7 days you lost 10 subscribers; in the 7 days before you gained"
     assert text.startswith(first)
     for part in (
-        "Unsubscribed: 5 (0)",
+        "lost. The campaign club lost 5 of 80, clearly more than others of Weekly news.",
+        "Unsubscribed: 10 (0)",
+        "fewer than 300 emails, club (Weekly news) lost most: 5 of 80.",
         "offer (Weekly news): 5 of 1,000 unsubscribed, 5.0 of 1,000.",
         "true rate is between 2.1 and 11.7.",
-        "- Too many emails: 1",
+        "- Too many emails: 2",
         "- Weekly news: 0",
         "The days are those from 16 Nov 2026 to 22 Nov 2026",
     ):

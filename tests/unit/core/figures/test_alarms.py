@@ -9,6 +9,7 @@ from preference_center.core.figures import alarms
 from preference_center.core.figures.alarms import Alarms
 from preference_center.core.figures.checks import Check, CheckName
 from preference_center.core.figures.mailings import UNSUBSCRIBED, Mailing
+from preference_center.core.figures.spikes import small, worst
 from preference_center.core.report_counts import EMAILED
 from preference_center.store import Database
 from tests.support import make
@@ -46,6 +47,29 @@ def test_a_spike_is_clearly_above_the_other_mailings_of_its_topic(
 ) -> None:
     found = alarms.find_spikes([*OTHERS, new], make.NOW)
     assert [each.mailing.campaign for each in found] == [new.campaign] * is_spike
+
+
+@pytest.mark.parametrize(
+    ("new", "is_worst"),
+    [
+        ([mailing("new", 5, 80)], True),
+        ([mailing("new", 4, 4)], False),  # too few to be news
+        ([mailing("new", 5, 1000)], False),  # may be chance
+        ([mailing("new", 12, 80), mailing("old", 11, 80)], True),
+        ([mailing("new", 12, 80), mailing("old", 13, 80)], False),
+    ],
+)
+def test_the_worst_lost_most_of_those_above_the_others_however_small(
+    new: list[Mailing], is_worst: bool
+) -> None:
+    found = worst([*OTHERS, *new])
+    assert (found is not None and found.campaign == "new") is is_worst
+
+
+def test_small_mailings_come_by_how_many_they_lost() -> None:
+    found = [mailing("none", 0, 9), mailing("sent before", 9, 0), mailing("rated", 9, 300)]
+    found += [mailing("least", 2, 10), mailing("few", 2, 9), mailing("most", 12, 299)]
+    assert [each.campaign for each in small(found, 2)] == ["most", "few"]
 
 
 def test_the_time_is_that_of_when_it_turned_bad(database: Database) -> None:

@@ -132,12 +132,14 @@ def test_mailings_come_by_date_or_by_rate(database: Database) -> None:
             make.unsubscribe(session, f"all{name}@example.org", None, campaign=name)
     with database.reading() as session:
         by_rate = mailings.load(session, WEEK, None, MailingOrder.RATE)
+        by_left = mailings.load(session, WEEK, None, MailingOrder.LEFT)
         by_date = mailings.load(session, WEEK, "weekly-news", MailingOrder.DATE)
         with pytest.raises(UnknownTopicError):
             mailings.load(session, WEEK, "unknown", MailingOrder.DATE)
         without = mailings.without_claims(session, mailings.read(session, WEEK))
     _assert_as_the_report(database, WEEK)
     assert [each.campaign for each in by_rate.shown][:2] == ["1", "2"]
+    assert [each.campaign for each in by_left.shown][:2] == ["2", "4"]
     assert [each.campaign for each in by_date.shown] == ["3", "2", "1", "4", "0"]
     assert [each.left for each in by_date.shown] == [1, 3, 1, 2, 1]
     assert [each.rate is None for each in by_rate.shown] == [False, False, True, True, True]

@@ -71,7 +71,13 @@ def test_the_overview_without_troubles_begins_with_the_net_change(console: Conso
 
 
 def test_the_overview_shows_the_costliest_campaign(busy: Console) -> None:
+    with busy.site.database.transaction() as session:
+        sent_on = (make.NOW - DAY).date()
+        campaigns.record(session, Campaign("weekly-news", "club", sent_on, "shop", 80))
+        make.unsubscribe(session, "p9@example.org", campaign="club")
     page = busy.get("/console/").text
+    assert "club lost 1 of 80 Weekly news" in _text(page)
+    assert "club" in busy.get("/console/campaigns?order=left").text
     assert "20.0 10.9–36.4 10 500" in _text(page)
     assert f'href="{MAILING.replace("&", "&amp;")}&amp;span=30"' in page
     assert "<title>21 Nov 2026: 0</title>" in page.replace("\N{NO-BREAK SPACE}", " ")
