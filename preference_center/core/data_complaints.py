@@ -72,7 +72,7 @@ def add(session: Session, subscriber_id: UUID, text: str, now: datetime) -> None
             or has sent MAX_OF_A_DAY within a day.
     """
     if not 0 < len(text) <= MAX_LENGTH:
-        raise ComplaintRefusal(f"a complaint has 1 to {MAX_LENGTH} characters")
+        raise ComplaintRefusal(f"a complaint has 1 to {MAX_LENGTH} characters", "text")
     queries.lock_ids(session, [subscriber_id])
     subscriber = subscribers.find(session, subscriber_id)
     if subscriber is None or subscriber.erased_at is not None:
@@ -134,7 +134,7 @@ def close(
         ComplaintRefusal: there is no such complaint, or the outcome is empty or too long.
     """
     if not 0 < len(outcome) <= MAX_LENGTH:
-        raise ComplaintRefusal(f"an outcome has 1 to {MAX_LENGTH} characters")
+        raise ComplaintRefusal(f"an outcome has 1 to {MAX_LENGTH} characters", "outcome")
     found = acknowledge(session, subscriber_id, number, by, now)
     if found.closed_at is None:
         _update(session, found, closed_at=now, closed_by=by, outcome=outcome)

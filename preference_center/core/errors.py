@@ -22,6 +22,7 @@ Refusal
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── OnBehalfRefusal             a change that staff make for a subscriber cannot be made
 ├── StaffRefusal               a member of staff or a passkey cannot be changed as asked
+│   └── FormSentBeforeError     a form of the console was sent before
 ├── EditRefusal                an edited text cannot be published as asked
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
@@ -36,7 +37,14 @@ Refusal
 
 
 class Refusal(Exception):
-    """A request that is refused, for a reason that the caller is shown."""
+    """A request that is refused, for a reason that the caller is shown.
+
+    `field` is the name of the value that it is about, as forms have it, or "".
+    """
+
+    def __init__(self, why: str = "", field: str = "") -> None:
+        super().__init__(why)
+        self.field = field
 
 
 class TopicRefusal(Refusal):
@@ -149,6 +157,10 @@ class OnBehalfRefusal(Refusal):
 
 class StaffRefusal(Refusal):
     """A member of staff, or a passkey of one, cannot be changed as asked."""
+
+
+class FormSentBeforeError(StaffRefusal):
+    """A form of the console was sent before, so what it creates may exist already."""
 
 
 class JobRefusal(Refusal):

@@ -45,11 +45,11 @@ class NewTopic:
 def add(session: Session, new: NewTopic, now: datetime) -> Topic:
     """Add a topic; raise TopicExistsError or InvalidTopicError."""
     if not SLUG.fullmatch(new.slug):
-        raise InvalidTopicError(f"{new.slug!r}: a topic is 1 to 32 of a-z, 0-9 and -")
+        raise InvalidTopicError(f"{new.slug!r}: a topic is 1 to 32 of a-z, 0-9 and -", "slug")
     code = topic_code(new.slug)
     for other in session.scalars(select(Topic)):
         if other.slug == new.slug:
-            raise TopicExistsError(f"there is a topic {new.slug} already")
+            raise TopicExistsError(f"there is a topic {new.slug} already", "slug")
         if other.code == code:
             raise TopicExistsError(
                 f"{new.slug} has the mailto code of {other.slug}: choose another slug"
@@ -65,7 +65,7 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
     }
     added = queries.insert(session, Topic).values(values).on_conflict_do_nothing()
     if session.scalar(added.returning(Topic.slug)) is None:
-        raise TopicExistsError(f"there is a topic {new.slug} already")
+        raise TopicExistsError(f"there is a topic {new.slug} already", "slug")
     topic = session.get_one(Topic, new.slug)
     describe(topic, DEFAULT_LOCALE, new.name, new.description)
     return topic
@@ -76,9 +76,10 @@ def describe(topic: Topic, locale: str, name: str, description: str) -> None:
     if not LANGUAGE_TAG.fullmatch(locale):
         raise InvalidTopicError(f"{locale!r} is not a language tag, like de or pt-BR")
     if not (name.strip() and is_one_line(name) and is_one_line(description.replace("\n", ""))):
-        raise InvalidTopicError("a topic needs a name, without line breaks")
+        raise InvalidTopicError("a topic needs a name, without line breaks", f"name-{locale}")
     if len(name) > 100 or len(description) > 1000:
-        raise InvalidTopicError("a name has at most 100 characters, a description 1,000")
+        field = f"name-{locale}" if len(name) > 100 else f"description-{locale}"
+        raise InvalidTopicError("a name has at most 100 characters, a description 1,000", field)
     known = topic.texts.get(locale)
     if known is None:
         known = topic.texts[locale] = TopicText(topic=topic.slug, locale=locale)

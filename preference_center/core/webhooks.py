@@ -68,7 +68,7 @@ def add(
     """
     urls = session.scalars(select(WebhookRow.url)).all()
     if url in urls:
-        raise WebhookRefusal("there is a webhook with this URL")
+        raise WebhookRefusal("there is a webhook with this URL", "url")
     if len(urls) >= MAX_WEBHOOKS:
         raise WebhookRefusal(f"there are {MAX_WEBHOOKS} webhooks, which is the limit")
     row = WebhookRow(

@@ -21,6 +21,7 @@ from preference_center.store.tables import ConsoleDownload, ConsoleJob
 from preference_center.util.text import without_controls
 
 MAX_PURPOSE = 300  # characters
+_NO_ADDRESS = "leave out email addresses: the audit trail records what you enter"
 MAX_FILE_NAME = 255  # characters
 IMPORTS = (JobKind.PREVIEW, JobKind.IMPORT)
 EXPORTS = (JobKind.EXPORT,)
@@ -54,11 +55,11 @@ def checked_purpose(purpose: str, options: Mapping[str, Any]) -> str:
     """Return a purpose as it is stored, or raise what `add_export` does."""
     purpose = " ".join(without_controls(purpose).split())
     if not purpose:
-        raise JobRefusal("say what the file is for: the audit trail records it")
+        raise JobRefusal("say what the file is for: the audit trail records it", "purpose")
     if len(purpose) > MAX_PURPOSE:
-        raise JobRefusal(f"shorten the purpose to {MAX_PURPOSE} characters")
+        raise JobRefusal(f"shorten the purpose to {MAX_PURPOSE} characters", "purpose")
     if "@" in f"{purpose}{dumps(options)}":
-        raise JobRefusal("leave out email addresses: the audit trail records what you enter")
+        raise JobRefusal(_NO_ADDRESS, "purpose")
     return purpose
 
 

@@ -47,7 +47,7 @@ def add(session: Session, day: str, text: str, *, by: UUID, now: datetime) -> No
     """
     words = " ".join(without_controls(text).split())
     if not 0 < len(words) <= MAX_LENGTH:
-        raise DayNoteRefusal(f"write a note of 1 to {MAX_LENGTH} characters")
+        raise DayNoteRefusal(f"write a note of 1 to {MAX_LENGTH} characters", "text")
     noted = _day(day, day_of(now))
     session.add(StaffNote(id=uuid4(), day=noted, text=words, staff_id=by, created_at=now))
     audit.record(session, by, AuditAction.DAY_NOTED, now, details={"day": str(noted)})
@@ -65,7 +65,7 @@ def _day(text: str, today: date) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise DayNoteRefusal("choose a day") from None
+        raise DayNoteRefusal("choose a day", "day") from None
     if not today - _OLDEST <= day <= today:
-        raise DayNoteRefusal("choose a day of the last ten years")
+        raise DayNoteRefusal("choose a day of the last ten years", "day")
     return day

@@ -36,7 +36,8 @@ class Overview:
 
     `costliest` are the mailings with the highest rates, `small` those that lost most of those with
     too few emails for one, and `worst` lost clearly more than others of its topic. `opened` is how
-    often a page behind a link was opened. `receiving` says how many receive each topic that is still sent.
+    often a page behind a link was opened. `receiving` says how many receive each topic that is
+    still sent.
     """
 
     period: Period

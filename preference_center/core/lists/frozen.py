@@ -270,9 +270,9 @@ def _restore(
 
 def _refuse_note(note: str) -> None:
     if not (note and is_one_line(note) and len(note) <= MAX_NOTE_LENGTH):
-        raise ListRefusal(f"say why, in one line of up to {MAX_NOTE_LENGTH} characters")
+        raise ListRefusal(f"say why, in one line of up to {MAX_NOTE_LENGTH} characters", "note")
     if "@" in note:
-        raise ListRefusal("the audit trail holds no address; say why without one")
+        raise ListRefusal("the audit trail holds no address; say why without one", "note")
 
 
 def _choice(row: FrozenListRow) -> Choice:

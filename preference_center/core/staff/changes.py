@@ -57,7 +57,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         if len(self.note) > MAX_NOTE_LENGTH:
-            raise OnBehalfRefusal(f"a note has at most {MAX_NOTE_LENGTH} characters")
+            raise OnBehalfRefusal(f"a note has at most {MAX_NOTE_LENGTH} characters", "note")
 
     @property
     def context(self) -> ChangeContext:
@@ -127,7 +127,9 @@ def correct(session: Session, correction: Correction, email: str, by: UUID, now:
     """Link two addresses of one person, as `linked.record` does, and audit it of both."""
     if not 0 < len(correction.note) <= linked.MAX_NOTE_LENGTH:
         raise OnBehalfRefusal(
-            f"say in 1 to {linked.MAX_NOTE_LENGTH} characters how you know that both are one person"
+            f"say in 1 to {linked.MAX_NOTE_LENGTH} characters how you know that both are one "
+            "person",
+            "note",
         )
     linked.record(session, correction, email, now)
     for each in (correction.older, correction.newer):
@@ -146,7 +148,7 @@ def complain(
         ComplaintRefusal: as for `data_complaints.add`.
     """
     if not asked.now - MAX_COMPLAINT_AGE <= received <= asked.now:
-        raise OnBehalfRefusal("say on which day you received it: within the last year")
+        raise OnBehalfRefusal("say on which day you received it: within the last year", "received")
     data_complaints.add(session, subscriber_id, data_complaints.cleaned(text), received)
     _record(session, subscriber_id, AuditAction.COMPLAINT_RECORDED, asked)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
-from preference_center.core.errors import StaffRefusal
+from preference_center.core.errors import FormSentBeforeError
 from preference_center.store import queries
 from preference_center.store.tables import StaffForm
 
@@ -24,13 +24,13 @@ def record(session: Session, digest: bytes, created: UUID, now: datetime) -> UUI
     second transaction waits here for the end of the first.
 
     Raises:
-        StaffRefusal: the form was sent longer ago than REPEATED_WITHIN.
+        FormSentBeforeError: the form was sent longer ago than REPEATED_WITHIN.
     """
     values = {"digest": digest, "created": created, "sent_at": now}
     queries.insert_missing(session, StaffForm, [values])
     row = session.scalars(select(StaffForm).where(StaffForm.digest == digest)).one()
     if now - row.sent_at > REPEATED_WITHIN:
-        raise StaffRefusal("this form was sent before; open its page again")
+        raise FormSentBeforeError("this form was sent before; open its page again")
     return row.created
 
 

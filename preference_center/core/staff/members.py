@@ -199,7 +199,7 @@ def _invite(
 def _admitted(session: Session, email: str, role: StaffRole | None, now: datetime) -> StaffRow:
     """Return the row of a new member, or of one who was removed before."""
     if role is None:
-        raise StaffRefusal("there is no such member; give a role to invite one")
+        raise StaffRefusal("there is no such member; give a role to invite one", "role")
     values = {"role": role, "may_export": False, "created_at": now, "removed_at": None}
     new = {"id": uuid4(), "email": _normal(email), **values}
     queries.insert_missing(session, StaffRow, [new])  # A click may be sent twice.

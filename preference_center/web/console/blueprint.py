@@ -32,7 +32,7 @@ _POLICY = (
     "connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; object-src 'none'"
 )
-_READING = ("GET", "HEAD", "OPTIONS")
+READING = ("GET", "HEAD", "OPTIONS")
 
 blueprint = Blueprint("console", __name__)
 
@@ -92,7 +92,7 @@ def admit() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "", _no_view)
     request.max_content_length = getattr(view, "max_body", MAX_BODY_BYTES)
     g.signed_in = _find_signed_in()
-    if request.method not in _READING:
+    if request.method not in READING:
         _refuse_without_token()
     _refuse_null()
     if getattr(view, "caller", None) is not Caller.STAFF:

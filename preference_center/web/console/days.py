@@ -18,4 +18,4 @@ def start_of_day(name: str, zone: tzinfo = UTC) -> datetime | None:
         day = date.fromisoformat(text) if text else None
         return datetime.combine(day, time(), zone).astimezone(UTC) if day is not None else None
     except (ValueError, OverflowError):
-        raise Refusal("enter a day, like 2026-11-22") from None
+        raise Refusal("enter a day, like 2026-11-22", name) from None

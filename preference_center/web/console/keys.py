@@ -64,7 +64,8 @@ def _page(**values: object) -> str:
 def _name() -> str:
     name = request.form.get("name", "").strip()
     if not (name and is_one_line(name) and len(name) <= api_keys.MAX_NAME_LENGTH):
-        raise StaffRefusal("name the program that uses the key, in up to 100 characters")
+        why = "name the program that uses the key, in up to 100 characters"
+        raise StaffRefusal(why, "name")
     return name
 
 
@@ -80,5 +81,5 @@ def _expiry(now: datetime) -> datetime | None:
     """Return the start of the day, in UTC, from which the key is refused, or None."""
     expires_at = start_of_day("expires")
     if expires_at is not None and expires_at <= now:
-        raise StaffRefusal("the key would have expired already; choose a later day")
+        raise StaffRefusal("the key would have expired already; choose a later day", "expires")
     return expires_at

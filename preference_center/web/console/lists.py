@@ -166,7 +166,8 @@ def _read(values: Mapping[str, str], name: str, read: Callable[[str], _Value]) -
     try:
         return read(text) if text else None
     except ValueError:
-        raise ListRefusal(f"{name.replace('_', ' ')}: {text!r} cannot be used") from None
+        why = f"{name.replace('_', ' ')}: {text!r} cannot be used"
+        raise ListRefusal(why, name) from None
 
 
 def _line(text: str) -> str:

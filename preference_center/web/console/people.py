@@ -6,7 +6,7 @@ An address is sent by POST, and is in no URL. Each view is in the audit trail.
 from datetime import datetime
 from uuid import UUID
 
-from flask import Response, abort, request
+from flask import Response, abort, g, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import data_complaints
@@ -15,10 +15,12 @@ from preference_center.core.staff import person as people
 from preference_center.core.staff.changes import MAX_NOTE_LENGTH
 from preference_center.core.staff_vocab import AuditAction, Channel, Right
 from preference_center.core.vocab import Frequency, Pause
+from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import UnclearAddressError, clean, subscriber_ids
 from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
-from preference_center.web.console.rendering import page, to
+from preference_center.web.console.refilled import SentForm
+from preference_center.web.console.rendering import SENT, page, to
 from preference_center.web.services import services, style_source
 from preference_center.web.subscriber import preferences_page
 
@@ -50,7 +52,8 @@ def find_person() -> AnyResponse | str:
     try:
         ids = subscriber_ids(text, services().settings.identity_key)
     except UnclearAddressError as error:
-        raise OnBehalfRefusal(f"neither an address nor a subscriber id: {error}") from None
+        why = f"neither an address nor a subscriber id: {error}"
+        raise OnBehalfRefusal(why, "person") from None
     with services().database.transaction() as session:
         found = people.find(session, ids, member().id, now)
     if len(found) == 1:
@@ -58,7 +61,8 @@ def find_person() -> AnyResponse | str:
     if found:
         return page("people.html", found=found)
     email = clean(text) if "@" in text else ""
-    return page("person_unknown.html", id=ids[0], email=email, **form_values())
+    this = url_for("console.person", subscriber_id=ids[0])
+    return page("person_unknown.html", id=ids[0], email=email, shown_on=this, **form_values())
 
 
 @blueprint.get("/people/<uuid:subscriber_id>")
@@ -71,7 +75,8 @@ def person(subscriber_id: UUID) -> str:
             session, subscriber_id, _SHOWN, by=member().id, audits=audits, now=services().clock()
         )
     if not found.is_known:
-        return page("person_unknown.html", id=subscriber_id, email="", **form_values())
+        email = _email_again(subscriber_id)
+        return page("person_unknown.html", id=subscriber_id, email=email, **form_values())
     said = said if said in _SAID else ""
     return page("person.html", person=found, held=found, said=said, shown=_SHOWN, **form_values())
 
@@ -140,6 +145,14 @@ def form_values() -> dict[str, object]:
         "max_note": MAX_NOTE_LENGTH,
         "acknowledge_days": data_complaints.ACKNOWLEDGE_WITHIN.days,
     }
+
+
+def _email_again(subscriber_id: UUID) -> str:
+    """Return the address in a form that is shown again, or "": no path has an address."""
+    sent: SentForm | None = g.get(SENT)
+    email = sent.values.get("email", "") if sent is not None else ""
+    is_own = fingerprint(email, services().settings.identity_key) == subscriber_id
+    return email if is_own else ""
 
 
 def _moment(name: str) -> datetime:

@@ -194,12 +194,12 @@ def _address(text: str) -> str:
     try:
         email = clean(text)
     except UnclearAddressError as error:
-        _refuse(f"this is not an address: {error}")
-    return email if is_mailable(email) else _refuse("email cannot be sent to this address")
+        _refuse(f"this is not an address: {error}", "email")
+    return email if is_mailable(email) else _refuse("email cannot be sent to this address", "email")
 
 
-def _refuse(why: str) -> NoReturn:
-    raise OnBehalfRefusal(why)
+def _refuse(why: str, field: str = "") -> NoReturn:
+    raise OnBehalfRefusal(why, field)
 
 
 def _back(subscriber_id: UUID, said: str) -> AnyResponse:

@@ -10,8 +10,11 @@ from werkzeug.wrappers import Response
 from preference_center.core.staff_vocab import Right
 from preference_center.i18n import SOURCE
 from preference_center.web.console import once
-from preference_center.web.console.blueprint import PAGE, assets
+from preference_center.web.console.blueprint import PAGE, READING, assets
+from preference_center.web.console.refilled import FORM_ID
 from preference_center.web.services import services
+
+SENT = "shown_again"  # In `g`: the form that the page shows again.
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,19 @@ def page(template: str, /, **values: Any) -> str:
         Right=Right,
         csrf_token=generate_csrf(),
         once=once.new_value(),
+        shown_again=g.get(SENT),
+        form_id=FORM_ID,
         version=assets().version,
         oidc=services().settings.oidc,
-        **values,
+        **({"shown_on": _shown_on()} | values),
     )
+
+
+def _shown_on() -> str:
+    """Return the path and the query of the page, or of the one whose form has led to it."""
+    if request.method in READING:
+        return f"{request.script_root}{request.full_path}"
+    return request.form.get("shown_on", "")
 
 
 def to(endpoint: str, **values: Any) -> Response:

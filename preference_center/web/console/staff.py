@@ -31,7 +31,7 @@ def invite() -> str:
     """Invite a member, or one who has lost their passkeys: email the link, or show it once."""
     email = header_address(request.form.get("email", "").strip())
     if email is None:
-        raise StaffRefusal("enter an email address, like name@example.org")
+        raise StaffRefusal("enter an email address, like name@example.org", "email")
     role, now, by = _role() if request.form.get("role") else None, services().clock(), member().id
     if "send" in request.form:
         if services().settings.smtp_url is None:
@@ -91,4 +91,4 @@ def _role() -> StaffRole:
     try:
         return StaffRole(request.form.get("role", ""))
     except ValueError:
-        raise StaffRefusal("choose a role") from None
+        raise StaffRefusal("choose a role", "role") from None

@@ -19,6 +19,7 @@ from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
 Details = dict[str, str]
+_NOT_PUBLIC = "this URL does not lead to public addresses by HTTPS"
 _MAX_SECONDS = 5.0  # to resolve the host of a URL
 
 
@@ -39,7 +40,7 @@ def add_webhook() -> str:
     try:
         resolve(url, services().settings.webhook_private_networks, _MAX_SECONDS)
     except (RefusedUrlError, OSError):
-        raise WebhookRefusal("this URL does not lead to public addresses by HTTPS") from None
+        raise WebhookRefusal(_NOT_PUBLIC, "url") from None
     secret = once.secret()
     with services().database.transaction() as session:
         if once.is_first(session):
