@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import fetches
@@ -68,6 +69,12 @@ class Kind:
         unknown = sorted(given - self.filters - _EVERY_KIND)
         if unknown:
             raise ExportRefusal(f"{self.name} exports have no filter {' and '.join(unknown)}")
+
+    def count(self, session: Session, selected: Filter, at_most: int) -> int:
+        """Return how many rows the filters select, or `at_most` if there are more."""
+        self.check(selected)
+        some = self.query(selected).order_by(None).limit(at_most).subquery()
+        return session.scalars(select(func.count()).select_from(some)).one()
 
 
 _ENDED = tuple(each for each in ImportStatus if each.ends_consent)

@@ -2,12 +2,13 @@
 
 from uuid import UUID, uuid4
 
-from flask import Response, request
+from flask import Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
 from preference_center.core.console_jobs import jobs, listing, saved
 from preference_center.core.errors import ExportRefusal
+from preference_center.core.lists.reading import MAX_COUNTED
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
@@ -15,12 +16,14 @@ from preference_center.data.exports import KINDS, Kind
 from preference_center.data.jobs import exporting
 from preference_center.data.jobs.options import LIST, TIME, ExportOptions, ListOptions
 from preference_center.data.suppression_files import SYSTEMS
+from preference_center.store import UnavailableError
 from preference_center.store.list_queries import ListFilter
 from preference_center.web.console import once
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.days import start_of_day
 from preference_center.web.console.files import attachment, require_http_1_1
 from preference_center.web.console.job_pages import job_list
+from preference_center.web.console.refilled import SentForm, refilled
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
@@ -31,7 +34,10 @@ _TEXTS = ("what", "output", "topic", "status", "frequency", "locale", "campaign"
 @staff_only(Right.EXPORT)
 def exports() -> str:
     """Show the form of one kind of export, and the exports so far."""
-    kind = KINDS.get(request.args.get("what", ""), KINDS["preferences"])
+    return _page(KINDS.get(request.args.get("what", ""), KINDS["preferences"]))
+
+
+def _page(kind: Kind, **values: object) -> str:
     with services().database.reading() as session:
         names = topics.names(session)
         listed = job_list(session, jobs.EXPORTS)
@@ -47,16 +53,20 @@ def exports() -> str:
         frequencies=list(Frequency),
         formats=list(FORMATS),
         systems={name: each.title for name, each in SYSTEMS.items()},
+        max_counted=MAX_COUNTED,
         **listed,
+        **values,
     )
 
 
 @blueprint.post("/data")
 @staff_only(Right.EXPORT)
-def start_export() -> AnyResponse:
-    """Start an export, which a worker runs, or save it to be written each week to the folder."""
+def start_export() -> AnyResponse | str:
+    """Count the rows, start an export, which a worker runs, or save it for the folder."""
     options, now, new = _options(), services().clock(), uuid4()
     options.check()
+    if "count" in request.form:
+        return _counted(options)
     if "weekly" in request.form:
         _save(options)
         return to("console.exports", what=options.what)
@@ -133,6 +143,22 @@ def take_export(job_id: UUID) -> Response:
     with services().database.transaction() as session:
         job = exporting.take(session, job_id, member().id, now)
     return attachment(job, job.file_name, now)
+
+
+def _counted(options: ExportOptions) -> str:
+    """Return the page with the number of rows that the filters select, and the same form."""
+    selected = options.selected()
+    count: int | None
+    try:
+        with services().database.reading() as session:
+            if selected.topic is not None:
+                topics.get(session, selected.topic)
+            count = options.kind.count(session, selected, MAX_COUNTED + 1)
+    except UnavailableError:  # It took too long. If it was something else, no page can be shown.
+        count = None
+    shown = _page(options.kind, count=count, is_counted=True)
+    sent = SentForm(url_for("console.start_export"), request.form)
+    return refilled(shown, sent) or shown
 
 
 def _save(options: ExportOptions) -> None:

@@ -61,6 +61,8 @@ def _files(database: Database, folder: Path) -> dict[str, bytes]:
                 file = io.BytesIO()
                 exports.Export(kind, exports.Filter(), file_format).write(session, file)
                 found[f"{what}.{file_format}"] = file.getvalue()
+            rows = found[f"{what}.jsonl"].count(b"\n")
+            assert [kind.count(session, exports.Filter(), most) for most in (rows, 1)] == [rows, 1]
         for name, system in SYSTEMS.items():
             path = folder / name
             path.mkdir(parents=True)

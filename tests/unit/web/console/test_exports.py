@@ -13,8 +13,9 @@ from sqlalchemy import select
 from preference_center.core.console_jobs import files
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.store.tables import AuditRow, ConsoleChunk, Fetch
+from preference_center.web.console import exports
 from tests.support import make
-from tests.support.console import SECRET_KEY, Console
+from tests.support.console import SECRET_KEY, Console, ConsolePage
 from tests.support.jobs import run_jobs
 from tests.support.site import Site
 from tests.support.web_fixtures import SiteMaker
@@ -206,3 +207,20 @@ def test_a_download_over_http_1_0_is_refused(site: Site, exporter: Console) -> N
     assert answer.status_code == 422
     assert "HTTP/1.1" in answer.text
     assert AuditAction.FILE_DOWNLOADED not in [action for action, _ in exporter.actions()]
+
+
+def test_the_rows_are_counted_before_an_export(
+    exporter: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = exporter.page("/console/data")
+    page.select("topic", "Weekly news")
+    page.select("output", "CSV")
+    path, chosen = page.form_of("Count the rows")
+    for limit, said in ((2, "select 2 rows."), (1, "select more than 1 rows.")):
+        monkeypatch.setattr(exports, "MAX_COUNTED", limit)
+        counted = ConsolePage(exporter.post(path, **chosen))
+        assert said in counted.text
+        again = counted.form_of("Count the rows")[1]
+        assert again == chosen | {name: again[name] for name in ("csrf_token", "once")}
+    assert [each for each, _ in exporter.actions()] == [AuditAction.SIGNED_IN]
+    assert exporter.post(path, **{**chosen, "topic": ["unknown"]}).status_code == 422
