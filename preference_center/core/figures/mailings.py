@@ -70,7 +70,7 @@ class Mailing:
 
 @dataclass(frozen=True)
 class Mailings:
-    """The mailings of a period, at most MAX_SHOWN of `count`, and the names of all topics.
+    """Mailings of a period, the first of `count`, and the names of all topics.
 
     `others` are the counts of what belongs to no mailing, like imports and our own emails' links.
     """
@@ -98,8 +98,15 @@ class OneMailing:
     notes: list[DayNote]
 
 
-def load(session: Session, period: Period, topic: str | None, order: MailingOrder) -> Mailings:
-    """Return the mailings of a period in an order.
+def load(
+    session: Session,
+    period: Period,
+    topic: str | None,
+    order: MailingOrder,
+    *,
+    at_most: int | None = MAX_SHOWN,
+) -> Mailings:
+    """Return the mailings of a period in an order, all of them if `at_most` is None.
 
     Raises:
         UnknownTopicError: there is no such topic.
@@ -109,7 +116,7 @@ def load(session: Session, period: Period, topic: str | None, order: MailingOrde
     found = [each for each in read(session, period) if topic in (None, each.topic)]
     named = sorted((each for each in found if each.is_mailing), key=_KEYS[order], reverse=True)
     others = summed(each for each in found if not each.is_mailing)
-    return Mailings(named[:MAX_SHOWN], len(named), others, topics.names(session))
+    return Mailings(named[:at_most], len(named), others, topics.names(session))
 
 
 def one(session: Session, period: Period, topic: str, campaign: str) -> OneMailing | None:

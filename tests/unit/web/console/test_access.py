@@ -25,6 +25,7 @@ ROUTES: dict[str, Right | str | None] = {
     "cancel_import": Right.IMPORT,
     "brand": Right.WORDING,
     "campaigns": Right.FIGURES,
+    "campaigns_csv": Right.FIGURES,
     "change": Right.STAFF,
     "change_reason": Right.WORDING,
     "change_topic": Right.TOPICS,

@@ -184,3 +184,24 @@ def test_a_note_needs_a_day_and_a_text(console: Console, day: str, text: str) ->
 def test_only_a_marketer_is_offered_to_note_a_day(busy: Console) -> None:
     assert "/console/day-notes" in Console(busy.site, "marketer").get("/console/").text
     assert "/console/day-notes" not in Console(busy.site, "support").get("/console/").text
+
+
+def test_campaigns_are_downloaded_with_the_filters_of_the_page(busy: Console) -> None:
+    with busy.site.database.transaction() as session:
+        for name, sent in (("=1+1", 80), ("48", 900)):
+            campaigns.record(session, Campaign("weekly-news", name, make.NOW.date(), "shop", sent))
+        campaigns.record(session, Campaign("product-news", "47", make.NOW.date(), "shop", 500))
+    page = Console(busy.site, "viewer").get("/console/campaigns?topic=weekly-news&order=rate").text
+    link = search(r'href="([^"]+[.]csv[^"]*)"', page)
+    assert link is not None
+    response = Console(busy.site, "viewer").get(unescape(link[1]))
+    assert response.headers["Content-Disposition"].startswith(
+        "attachment; filename=campaigns-weekly"
+    )
+    assert response.text.splitlines() == [
+        "topic,campaign,first_day,per_thousand,low,high,unsubscribed,emailed,opened,"
+        "left_everything,left_complaint,left_bounce,reduced,paused,undone",
+        "weekly-news,47,2026-11-21,20.0,10.9,36.4,10,500,0,0,0,0,0,0,0",
+        "weekly-news,48,2026-11-22,0.0,0.0,4.3,0,900,0,0,0,0,0,0,0",
+        "weekly-news,'=1+1,2026-11-22,,,,0,80,0,0,0,0,0,0,0",
+    ]
