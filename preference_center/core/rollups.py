@@ -5,7 +5,7 @@ A count names no subscriber. An erasure does not change those of the ledger and 
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,7 @@ FOLD_SIZE = 1000  # rows
 RECEIVED_WITHIN = timedelta(days=30)
 _SLOT = "slot"  # In the connection's `info`.
 _Counts = Mapping[tuple[Any, ...], int]  # By all columns of the key but the slot; days are in UTC.
+_Received = Set[tuple[str, str]]  # Topics, each with its frequency.
 _COUNTS = "counts"  # In the session's `info`.
 _TABLES: tuple[type[Base], ...] = (EmailedCount, LedgerCount, ReceivedCount, SubscriberCount)
 
@@ -66,14 +67,14 @@ def count_emailed(
 
 
 def count_subscribers(
-    session: Session, changes: Iterable[tuple[set[str], set[str]]], now: datetime
+    session: Session, changes: Iterable[tuple[_Received, _Received]], now: datetime
 ) -> None:
-    """Count who receives what, given the topics that each subscriber received before and after."""
+    """Count who receives what and how often, given what each subscriber received and receives."""
     day, counts = day_of(now), Counter[tuple[Any, ...]]()
     for before, after in changes:
-        counts.update((day, topic) for topic in after - before)
-        counts.subtract((day, topic) for topic in before - after)
-        counts[day, ""] += bool(after) - bool(before)
+        counts.update((day, *each) for each in after - before)
+        counts.subtract((day, *each) for each in before - after)
+        counts[day, "", ""] += bool(after) - bool(before)
     _add(session, SubscriberCount, counts)
 
 

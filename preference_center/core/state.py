@@ -129,13 +129,16 @@ class Loaded:
     suppressions: dict[Scope, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
-    def received(self) -> set[str]:
-        """Return the topics that the subscriber is subscribed to, unless a suppression ends all."""
+    def received(self) -> set[tuple[str, str]]:
+        """Return the topics that the subscriber is subscribed to, each with its frequency.
+
+        It is none if a suppression ends all.
+        """
         if self.suppressions:
             return set()
         return {
-            topic
-            for topic, (_, status, *_) in self.subscriptions.items()
+            (topic, str(frequency))
+            for topic, (_, status, frequency, *_) in self.subscriptions.items()
             if status == Status.SUBSCRIBED
         }
 

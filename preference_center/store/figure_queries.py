@@ -60,10 +60,10 @@ def subscribers_by_day(since: date) -> AnySelect:
 
 
 def subscribers_by_topic() -> AnySelect:
-    """Return how many receive each topic now: topic, count."""
-    topic = SubscriberCount.topic
-    statement: AnySelect = select(topic, func.sum(SubscriberCount.count))
-    return statement.group_by(topic).order_by(topic)
+    """Return how many receive each topic now, by how often they chose: topic, frequency, count."""
+    by = (SubscriberCount.topic, SubscriberCount.frequency)
+    statement: AnySelect = select(*by, func.sum(SubscriberCount.count))
+    return statement.where(SubscriberCount.topic != "").group_by(*by)
 
 
 def changes_by_day(events: Collection[Event], since: date) -> AnySelect:

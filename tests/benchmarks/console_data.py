@@ -121,10 +121,12 @@ SELECT md5(n::text)::uuid, CASE n % 2 WHEN 0 THEN 'all' ELSE 'address' END,
 FROM generate_series(1, {people}, 21) AS n
 """,
     """
-INSERT INTO subscriber_counts (day, topic, slot, count)
-SELECT current_date - n, topic, slot, CASE n WHEN 365 THEN {people} / 12 ELSE n % 40 - 15 END
-FROM generate_series(0, 365) AS n, (SELECT slug FROM topics UNION ALL SELECT '') AS known (topic),
-    generate_series(0, 64) AS slot
+INSERT INTO subscriber_counts (day, topic, frequency, slot, count)
+SELECT current_date - n, topic, frequency, slot,
+    CASE n WHEN 365 THEN {people} / 36 ELSE n % 40 - 15 END
+FROM generate_series(0, 365) AS n,
+    (SELECT slug, unnest(ARRAY['every', 'weekly', 'monthly']) FROM topics UNION ALL SELECT '', '')
+    AS known (topic, frequency), generate_series(0, 64) AS slot
 WHERE n = 0 OR slot = 0
 """,
     """

@@ -9,8 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core.api_vocab import EmailsReceived
-from preference_center.core.vocab import RATED_SOURCES, Event
-from preference_center.store.tables import Claim, LedgerCount, LedgerRow, ReceivedCount
+from preference_center.core.vocab import RATED_SOURCES, Event, Status
+from preference_center.store.tables import (
+    Claim,
+    LedgerCount,
+    LedgerRow,
+    ReceivedCount,
+    SubscriberCount,
+    SubscriptionRow,
+    SuppressionRow,
+)
 
 Counts = Counter[tuple[Any, ...]]  # By day, topic, campaign, event, scope and source.
 _WITHIN = timedelta(days=30)
@@ -32,6 +40,25 @@ def counted(session: Session) -> Counts:
         (recorded_at.date(), topic or "", campaign or "", *others)
         for recorded_at, topic, campaign, *others in rows
     )
+
+
+def receiving(session: Session) -> Counts:
+    """Return how many receive each topic, by their frequency."""
+    counts = Counts()
+    for _day, *key, _slot, count in session.execute(select(SubscriberCount.__table__)):
+        counts[tuple(key)] += count
+    return +counts
+
+
+def receiving_counted(session: Session) -> Counts:
+    """Return the same from the subscriptions, and how many receive any topic."""
+    own = SubscriptionRow.subscriber_id
+    stopped = select(SuppressionRow.kind).where(SuppressionRow.subscriber_id == own).exists()
+    columns = select(own, SubscriptionRow.topic, SubscriptionRow.frequency)
+    found = columns.where(SubscriptionRow.status == Status.SUBSCRIBED, ~stopped)
+    rows = session.execute(found).all()
+    anyone = Counts({("", ""): len({each for each, *_ in rows})})
+    return +(Counts((topic, frequency) for _, topic, frequency in rows) + anyone)
 
 
 def received(session: Session) -> Counts:

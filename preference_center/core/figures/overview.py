@@ -1,5 +1,6 @@
 """The figures of the console's first page, in the order of the page."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from preference_center.core.figures.mailings import Mailing
 from preference_center.core.figures.period import Period
 from preference_center.core.figures.reasons import Reasons
 from preference_center.core.figures.received import Received
+from preference_center.core.vocab import Frequency
 from preference_center.store import figure_queries
 
 _COSTLIEST = 5
@@ -37,7 +39,7 @@ class Overview:
     `costliest` are the mailings with the highest rates, `small` those that lost most of those with
     too few emails for one, and `worst` lost clearly more than others of its topic. `opened` is how
     often a page behind a link was opened. `receiving` says how many receive each topic that is
-    still sent.
+    still sent, by how often they chose.
     """
 
     period: Period
@@ -50,7 +52,7 @@ class Overview:
     kept: Sequence[Kept]
     received: Received
     opened: int
-    receiving: list[tuple[str, int]]
+    receiving: list[tuple[str, Counter[Frequency]]]
     notes: list[DayNote]
 
     @property
@@ -78,9 +80,9 @@ def load(session: Session, period: Period) -> Overview:
     )
 
 
-def _receiving(session: Session) -> list[tuple[str, int]]:
-    found = {
-        topic: int(count) for topic, count in session.execute(figure_queries.subscribers_by_topic())
-    }
+def _receiving(session: Session) -> list[tuple[str, Counter[Frequency]]]:
+    found: dict[str, Counter[Frequency]] = defaultdict(Counter)
+    for topic, frequency, number in session.execute(figure_queries.subscribers_by_topic()):
+        found[topic][Frequency(frequency)] = int(number)
     active = [each.slug for each in topics.list_topics(session) if each.archived_at is None]
-    return [(slug, found.get(slug, 0)) for slug in active]
+    return [(slug, found[slug]) for slug in active]

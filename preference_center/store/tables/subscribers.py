@@ -224,12 +224,14 @@ class LedgerCount(Base):
 class SubscriberCount(Base):
     """How many more subscribers received a topic, or any topic if it is "", after one UTC day.
 
-    The sum over all days until one is how many received it then. Slots are summed.
+    `frequency` is what they chose for the topic, and "" for any topic. The sum over all days until
+    one is how many received it then. Slots are summed.
     """
 
     __tablename__ = "subscriber_counts"
 
     day: Mapped[date] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    frequency: Mapped[str] = mapped_column(String(16), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]

@@ -3,6 +3,7 @@
 from preference_center.core.figures import overview as figures
 from preference_center.core.figures.period import Span
 from preference_center.core.staff_vocab import Right
+from preference_center.core.vocab import Frequency
 from preference_center.web.console import charts, selection
 from preference_center.web.console.blueprint import blueprint, staff_only
 from preference_center.web.console.rendering import page
@@ -23,6 +24,7 @@ def overview() -> str:
         "overview.html",
         figures=found,
         spans=_SPANS,
+        frequencies=list(Frequency),
         subscribers=charts.line([(each.day, each.subscribers) for each in days], today).noted(
             found.notes
         ),

@@ -17,11 +17,11 @@ from preference_center.core.change import Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import Event, Scope, Source
+from preference_center.core.vocab import Event, Frequency, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import LedgerCount, row_values
 from tests.support import make
-from tests.support.rollups import Counts, counted, rolled_up
+from tests.support.rollups import Counts, counted, receiving, receiving_counted, rolled_up
 from tests.unit.core.test_apply import STEPS, changes_of
 
 DAY = timedelta(days=1)
@@ -32,6 +32,7 @@ def _assert_equal(database: Database) -> Counts:
     with database.reading() as session:
         found = rolled_up(session)
         assert found == counted(session)
+        assert receiving(session) == receiving_counted(session)
     return found
 
 
@@ -69,6 +70,24 @@ def test_a_change_counts_on_the_day_of_its_recording_in_utc(database: Database) 
         (NOON.date(), *what): 1,
         ((NOON + DAY).date(), *what): 1,
     }
+
+
+def test_who_receives_a_topic_counts_by_the_frequency(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        make.subscriber(session, "bob@example.org", frequency=Frequency.MONTHLY)
+    every, weekly, monthly = (("weekly-news", each.value) for each in Frequency)
+    _assert_equal(database)
+    with database.transaction() as session:
+        assert receiving(session)[every] == receiving(session)[monthly] == 1
+        make.reduce(session, Frequency.WEEKLY)
+    _assert_equal(database)
+    with database.transaction() as session:
+        assert receiving(session)[weekly] == receiving(session)["offers", "every"] == 1
+        make.unsubscribe(session, slug=None)
+    _assert_equal(database)
+    with database.reading() as session:
+        assert receiving(session) == {("", ""): 1, monthly: 1}
 
 
 def test_all_parts_of_a_transaction_add_to_one_slot(database: Database) -> None:

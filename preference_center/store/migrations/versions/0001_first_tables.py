@@ -183,9 +183,12 @@ def _create_subscriber_counts() -> None:
         "subscriber_counts",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("topic", SLUG, nullable=False),
+        sa.Column("frequency", sa.String(length=16), nullable=False),
         sa.Column("slot", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("day", "topic", "slot", name=op.f("pk_subscriber_counts")),
+        sa.PrimaryKeyConstraint(
+            "day", "topic", "frequency", "slot", name=op.f("pk_subscriber_counts")
+        ),
     )
 
 

@@ -297,7 +297,8 @@ def test_the_overview_has_all_figures(database: Database) -> None:
     with database.reading() as session:
         found = overview.load(session, WEEK)
     assert (found.opened, found.daily.subscribers) == (7, 1)
-    assert found.receiving == [("offers", 1), ("weekly-news", 1)]
+    every = {Frequency.EVERY: 1}
+    assert found.receiving == [("offers", every), ("weekly-news", every)]
 
 
 def test_folded_counts_say_the_same(database: Database) -> None:

@@ -10,7 +10,7 @@ from preference_center.core import campaigns, feed, reasons
 from preference_center.core.api_vocab import EmailsReceived
 from preference_center.core.campaigns import Campaign
 from preference_center.core.staff_vocab import AuditAction, StaffRole
-from preference_center.core.vocab import ReasonCode
+from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.store import sets
 from preference_center.store.tables import ReceivedCount
 from tests.support import make
@@ -205,3 +205,13 @@ def test_campaigns_are_downloaded_with_the_filters_of_the_page(busy: Console) ->
         "weekly-news,48,2026-11-22,0.0,0.0,4.3,0,900,0,0,0,0,0,0,0",
         "weekly-news,'=1+1,2026-11-22,,,,0,80,0,0,0,0,0,0,0",
     ]
+
+
+def test_the_overview_says_how_often_subscribers_chose_each_topic(console: Console) -> None:
+    with console.site.database.transaction() as session:
+        make.reduce(session, Frequency.WEEKLY, "bob@example.org")
+    page = console.get("/console/").text
+    assert "Weekly news 1 1 0" in _text(page)
+    link = search(r'href="([^"]+frequency=weekly[^"]*)">1</a>', page)
+    assert link is not None
+    assert "1 person" in console.get(unescape(link[1])).text
