@@ -6,9 +6,9 @@ hidden fields. Hidden fields, files and passwords stay as the page has them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from html.parser import HTMLParser
 
-from markupsafe import escape
 from werkzeug.datastructures import MultiDict
 
 FORM_ID, PROBLEM_ID = "sent-form", "sent-problem"

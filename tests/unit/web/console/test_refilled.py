@@ -152,7 +152,7 @@ a &amp; b</textarea><select name="one"><option selected>x<option value="y">Y</se
         "&amp;&#39;<svg><g/></svg><!-- x -->"
         '<form action="/a?x=1" id="sent-form"><input type="hidden" name="to" value="2">'
         '<input type="password" name="key"><input type="file" name="file">'
-        '<input name="word" value="&#34;1&#34;"><input name="word" value="2">'
+        '<input name="word" value="&quot;1&quot;"><input name="word" value="2">'
         '<input type="checkbox" name="on"><textarea name="text">&lt;</textarea>'
         '<select name="one"><option>x<option value="y" selected>Y</select></form>'
     )
