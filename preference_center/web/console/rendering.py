@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import g, redirect, request, url_for
 from flask_wtf.csrf import generate_csrf
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from preference_center.core.staff_vocab import Right
@@ -74,7 +75,10 @@ def _shown_on() -> str:
     """Return the path and the query of the page, or of the one whose form has led to it."""
     if request.method in READING:
         return f"{request.script_root}{request.full_path}"
-    return request.form.get("shown_on", "")
+    try:
+        return request.form.get("shown_on", "")
+    except HTTPException:  # The form is too large to be read.
+        return ""
 
 
 def to(endpoint: str, **values: Any) -> Response:

@@ -52,7 +52,7 @@ BASE = "/console/"
 UNKNOWN = UUID(int=0)
 TEXT = "Thank you for reading %(brand)s."
 # Pages of frames, whose content is that of subscriber pages, and what is not a page.
-_OTHER = {"preview", "person_preview_page", "script", "style", "finish_oidc"}
+_OTHER = {"preview", "person_preview_page", "script", "style", "finish_oidc", "campaigns_csv"}
 _STATES = (JobState.RUNNING, JobState.DONE, JobState.FAILED)
 _SEND = """([path, fields]) => {
     const form = document.createElement("form")
@@ -103,6 +103,10 @@ def sent() -> Iterator[tuple[str, int, dict[str, str]]]:
     yield "keys", 200, {"name": "shop", "scope": "links"}
     yield "staff/invite", 200, {"email": "eve@example.org", "role": "viewer"}
     yield f"wording/de/{key_of((TEXT,))}/draft", 422, {"form-0": "100 % {nonsense}"}
+    refused = {"slug": "No slug", "name": "News", "shown_on": "/console/topics"}
+    yield "topics/add", 422, refused
+    yield "topics/add", 422, refused | {"shown_on": ""}
+    yield "data", 200, {"what": "preferences", "output": "csv", "count": "1"}
     yield "keys", 413, {"name": "x" * 70_000}
 
 

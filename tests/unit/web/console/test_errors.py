@@ -3,7 +3,7 @@
 import pytest
 
 from preference_center.web.console import people
-from tests.support.console import Console
+from tests.support.console import Console, ConsolePage
 from tests.support.site import ORIGIN, lose_database
 
 
@@ -54,3 +54,8 @@ def test_a_stranger_cannot_tell_if_there_is_a_page(console: Console) -> None:
         elsewhere = stranger.get(path, base_url="https://other.example")
         assert elsewhere.status_code == 404
         assert "Console" not in elsewhere.text
+
+
+def test_a_form_that_is_too_large_is_refused_in_the_frame(console: Console) -> None:
+    page = ConsolePage(console.post("/console/keys", name="x" * 70_000), 413)
+    assert "What you sent is too large." in page.text
