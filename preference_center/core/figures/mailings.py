@@ -241,12 +241,8 @@ def _by_rate(mailing: Mailing) -> tuple[float, int]:
     return mailing.rate.per_thousand if mailing.rate else -1, mailing.left
 
 
-def _by_left(mailing: Mailing) -> tuple[int, str]:
-    return mailing.left, str(mailing.first_day or "")
-
-
 _KEYS: Mapping[MailingOrder, Any] = {
     MailingOrder.DATE: _by_date,
     MailingOrder.RATE: _by_rate,
-    MailingOrder.LEFT: _by_left,
+    MailingOrder.LEFT: lambda mailing: (mailing.left, _by_date(mailing)),
 }

@@ -118,7 +118,7 @@ def refilled(page: str, sent: SentForm) -> str | None:
 
 
 def typed(values: MultiDict[str, str]) -> list[str]:
-    """Return what a form says that somebody may have typed: its values without those of pages."""
+    """Return what a form says, without the fields that each page has of its own."""
     found = [value for name, value in values.items(multi=True) if name not in OWN_FIELDS]
     return [each for each in found if each.strip()]
 
