@@ -6,8 +6,8 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
-from preference_center.core import retention, rollups
-from preference_center.core.retention import Retention, Step
+from preference_center.core import purging, retention, rollups
+from preference_center.core.purging import Retention, Step
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
@@ -42,8 +42,8 @@ def purge(dry_run: bool) -> None:
 
 def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int], None]) -> int:
     """Repeat a step until it finds no more data, and return how many rows it purged."""
-    purged, found = 0, retention.BATCH_SIZE
-    while found == retention.BATCH_SIZE:
+    purged, found = 0, purging.BATCH_SIZE
+    while found == purging.BATCH_SIZE:
         with database.transaction() as session:
             found = step.run(session, keep, utc_now())
         purged += found

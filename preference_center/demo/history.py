@@ -14,10 +14,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    anonymizing,
     audience,
     fetches,
     page_views,
-    retention,
     subscribers,
     topics,
 )
@@ -129,7 +129,7 @@ class _History:
             FetchKind.SUPPRESSIONS,
         ):  # The company's nightly exports.
             fetches.record(self._session, kind, fetches.EVERYTHING, self._now)
-        while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
+        while anonymizing.anonymize(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    anonymizing,
     consent,
     ledger,
     retention,
@@ -25,7 +26,7 @@ from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Draft
 from preference_center.core.inbound_vocab import BounceEffect
 from preference_center.core.joining import StartTopic
-from preference_center.core.retention import Retention
+from preference_center.core.purging import Retention
 from preference_center.core.state import Subscriber
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
@@ -264,7 +265,7 @@ def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, 
 
 def anonymize_reasons(session: Session, now: datetime, keep: Retention = RETENTION) -> int:
     """Anonymize a batch of the reasons that have expired at `now`."""
-    return retention.anonymize_reasons(session, now - keep.reason_identities)
+    return anonymizing.anonymize(session, now - keep.reason_identities)
 
 
 def purge(session: Session, step: str, now: datetime, keep: Retention = RETENTION) -> int:

@@ -17,6 +17,7 @@ from preference_center.core import (
     idempotency,
     missed_erasures,
     outbox,
+    purging,
     quarantine,
     reasons,
     retention,
@@ -27,7 +28,7 @@ from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
-from preference_center.core.retention import Retention
+from preference_center.core.purging import Retention
 from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode, Source
 from preference_center.store import Database
 from preference_center.store.tables import (
@@ -248,7 +249,7 @@ def test_the_operator_sets_the_retention_periods(database: Database) -> None:
 def test_each_step_runs_in_batches_until_nothing_is_left(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH_SIZE", 3)
+    monkeypatch.setattr(purging, "BATCH_SIZE", 3)
     later = make.NOW + 500 * DAY
     with database.transaction() as session:
         _reasons(session, 7)
@@ -355,7 +356,7 @@ def test_an_address_is_held_for_a_week_and_what_was_missed_for_ninety_days(
 def test_erasures_are_purged_in_batches(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (retention, unacknowledged):
+    for module in (purging, unacknowledged):
         monkeypatch.setattr(module, "BATCH_SIZE", 1)
     with database.transaction() as session:
         _erase(session)
