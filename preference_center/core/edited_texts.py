@@ -11,7 +11,7 @@ from json import dumps, loads
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import EditRefusal
@@ -20,7 +20,7 @@ from preference_center.core.staff_vocab import AuditAction
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import EditedText, StaffRow
 
-MAX_VERSIONS = 50  # of one text that are listed
+MAX_VERSIONS = 50  # of one text that are listed and kept
 NO_LANGUAGE = ""
 
 Forms = tuple[str, ...]
@@ -100,6 +100,18 @@ def history(session: Session, place: Place) -> History:
     published = _of(place).where(EditedText.publication.is_not(None))
     newest = published.order_by(EditedText.publication.desc()).limit(MAX_VERSIONS)
     return History(_draft(session, place), _versions(session, newest))
+
+
+def is_expired() -> ColumnElement[bool]:
+    """Return the condition of the publications that are no longer listed.
+
+    What a subscriber agreed to is kept with the ledger, not here.
+    """
+    place = (EditedText.language, EditedText.message)
+    newer_first = func.row_number().over(partition_by=place, order_by=EditedText.publication.desc())
+    numbered = select(EditedText.id, newer_first.label("number"))
+    ranked = numbered.where(EditedText.publication.is_not(None)).subquery()
+    return EditedText.id.in_(select(ranked.c.id).where(ranked.c.number > MAX_VERSIONS))
 
 
 def newest(session: Session, place: Place) -> Forms:

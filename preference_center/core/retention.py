@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     anonymizing,
     bounce_rule,
+    edited_texts,
     feed,
     idempotency,
     missed_erasures,
@@ -29,6 +30,7 @@ from preference_center.store.tables import (
     ConsoleChunk,
     ConsoleJob,
     DataComplaint,
+    EditedText,
     EventRow,
     FailedMailing,
     FrozenListRow,
@@ -173,4 +175,5 @@ STEPS = (
         "exports and imports of the console", ConsoleJob, lambda _keep, now: listing.is_expired(now)
     ),
     deletion("lists of people", FrozenListRow, lambda _keep, now: frozen.is_expired(now)),
+    deletion("old versions of texts", EditedText, lambda _keep, _now: edited_texts.is_expired()),
 )

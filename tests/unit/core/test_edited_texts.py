@@ -66,6 +66,24 @@ def test_a_version_of_another_text_is_not_put_back(database: Database, editor: U
         edited_texts.restore(session, other, 1, by=editor, now=make.NOW)
 
 
+def test_the_newest_versions_of_each_text_are_kept(
+    database: Database, editor: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edited_texts, "MAX_VERSIONS", 2)
+    other = Place("de", "b" * 32, ENGLISH)
+    for place, texts in ((GERMAN, "abcd"), (other, "ab")):
+        for text in texts:
+            publish(database, editor, text, place)
+    with database.transaction() as session:
+        edited_texts.save_draft(session, GERMAN, ("Entwurf",), by=editor, now=make.NOW)
+    with database.transaction() as session:
+        assert [make.purge(session, "old versions of texts", make.NOW) for _ in range(2)] == [2, 0]
+        history = edited_texts.history(session, GERMAN)
+        assert [each.forms for each in history.published] == [("d",), ("c",)]
+        assert history.draft is not None
+        assert len(edited_texts.history(session, other).published) == 2
+
+
 def test_nothing_is_read_before_the_keys_are_checked_or_without_the_database() -> None:
     gone = Database("sqlite:////no/such/folder/x.db", (make.SERVER_KEY,))
     assert edited_texts.newer(gone, 0) == ()
