@@ -4,6 +4,8 @@ A member is the issuer and the subject, which an invitation has bound to them. A
 provider reports are ignored, because their owner can change.
 """
 
+import logging
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,9 +24,16 @@ from preference_center.web.services import services
 
 Value = TypeVar("Value")
 
+log = logging.getLogger(__name__)
+
 _EXTENSION = "console_oidc"
 _INVITATION = "invitation"  # In the cookie, until the provider has answered.
 _TIMEOUT_SECONDS = 10
+# With a shared secret, or without a signature, others than the provider could make an ID token.
+_ALGORITHMS = [f"{kind}{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)]
+_ALGORITHMS.append("EdDSA")
+_SUBJECT = re.compile(r"[ -~]{1,255}")  # OpenID Connect Core 1.0, section 2
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 
 
 def configure(app: Flask, settings: Settings) -> None:
@@ -64,28 +73,37 @@ def start_oidc() -> str:
 @blueprint.get("/oidc/callback")
 @open_to(Caller.ANYONE)
 def finish_oidc() -> Response:
-    """Verify what the provider says, and start a session."""
-    identity = _asked(lambda client: _identity(client, _provider()))
+    """Verify what the provider says, and start a session. A refusal is logged."""
+    try:
+        identity = _asked(lambda client: _identity(client, _provider()))
+        token = _session_of(identity)
+    except StaffRefusal as refusal:
+        log.warning("sign-in with the OpenID provider: %s", refusal)
+        raise
+    sign_in.keep(token)
+    return redirect(url_for("console.overview"), 303)
+
+
+def _session_of(identity: Identity) -> str:
+    """Return the token of a new session."""
     invitation, now = session.get(_INVITATION), services().clock()
     with services().database.transaction() as writing:
         if invitation is None:
-            token = signing_in.with_identity(writing, identity, now)
-        else:
-            token = signing_in.with_identity_and_invitation(writing, invitation, identity, now)
-    sign_in.keep(token)
-    return redirect(url_for("console.overview"), 303)
+            return signing_in.with_identity(writing, identity, now)
+        return signing_in.with_identity_and_invitation(writing, invitation, identity, now)
 
 
 def _identity(client: Any, provider: OidcSettings) -> Identity:
     claims = {
         "iss": {"essential": True, "values": [provider.issuer]},
         "aud": {"essential": True, "values": [provider.client_id]},
-        "sub": {"essential": True},
+        "sub": {"essential": True, "validate": lambda _, subject: _SUBJECT.fullmatch(subject)},
     }
+    client.load_server_metadata()["id_token_signing_alg_values_supported"] = _ALGORITHMS
     answered = client.authorize_access_token(claims_options=claims)
     if not answered.get("userinfo"):
         raise StaffRefusal("the provider has sent no ID token")
-    return Identity(provider.issuer, str(answered["userinfo"]["sub"]))
+    return Identity(provider.issuer, answered["userinfo"]["sub"])
 
 
 def _asked(ask: Callable[[Any], Value]) -> Value:
@@ -97,9 +115,15 @@ def _asked(ask: Callable[[Any], Value]) -> Value:
     try:
         return ask(_client())
     except (AuthlibBaseError, JoseError) as error:
-        raise StaffRefusal(f"the provider did not sign you in ({error.error})") from None
-    except (RequestException, RuntimeError, ValueError, KeyError):
+        raise StaffRefusal(f"the provider did not sign you in ({_code_of(error)})") from None
+    except (RequestException, RuntimeError, ValueError, KeyError, TypeError, AttributeError):
         raise StaffRefusal("the provider cannot be reached, or its answer cannot be read") from None
+
+
+def _code_of(error: Any) -> str:
+    """Return the code of an error. A callback can contain any text in its place."""
+    code = str(error.error)
+    return code if _ERROR_CODE.fullmatch(code) else "unknown error"
 
 
 def _client() -> Any:
