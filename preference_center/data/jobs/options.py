@@ -17,12 +17,19 @@ from preference_center.data.import_rules import mapped_rules
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.links.minter import SLUG
 from preference_center.store.list_queries import ListFilter
+from preference_center.util.text import is_one_line
 
 ZIP = "zip"  # the format of the files of another system
 TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
 LIST = "list"  # what is exported, if it is no kind of export
 FIELDS = tuple(sorted({*PREFERENCES, *SUPPRESSIONS}))  # that a column can be read as
+MAX_FILTER = 100  # characters
 Pairs = tuple[tuple[str, str], ...]
+
+
+def is_filter(text: str) -> bool:
+    """Return True if a text can be what an export is filtered by: the audit trail keeps it."""
+    return is_one_line(text) and len(text) <= MAX_FILTER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +104,11 @@ class ExportOptions(_Options):
     def check(self) -> None:
         """Raise ExportRefusal if the options do not fit together."""
         self.selected()
+        if self.topic and not SLUG.fullmatch(self.topic):
+            raise ExportRefusal("there is no such topic")
+        for name, text in (("campaign", self.campaign), ("language", self.locale)):
+            if not is_filter(text):
+                raise ExportRefusal(f"a {name} is one line of at most {MAX_FILTER} characters")
         if self.system is None and self.output not in FORMATS:
             raise ExportRefusal("choose a format")
         if self.system is not None and self.what != "suppressions":

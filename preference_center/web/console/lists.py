@@ -4,7 +4,6 @@ A change is for the people who were on the list when it was previewed, and for n
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -18,16 +17,15 @@ from preference_center.core.lists import frozen, people, reading
 from preference_center.core.lists.choice import OFFERED, OFFERED_FOR_ALL
 from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
-from preference_center.data.jobs.options import TIME, ListOptions
+from preference_center.data.jobs.options import TIME, ListOptions, is_filter
 from preference_center.store.list_queries import ListFilter
-from preference_center.util.text import is_one_line
 from preference_center.web.console import once, selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.days import parse_day
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
 _Value = TypeVar("_Value")
-_YEARS = range(1900, 2200)
 _SHOW = "show"  # In the URL: the filters were chosen, even if all are empty.
 
 
@@ -151,10 +149,10 @@ def _filter(values: Mapping[str, str]) -> ListFilter:
         frequency=_read(values, "frequency", Frequency),
         reason=_read(values, "reason", ReasonCode),
         campaign=_read(values, "campaign", _line),
-        joined_from=_read(values, "joined_from", _day),
-        joined_to=_read(values, "joined_to", _day),
-        left_from=_read(values, "left_from", _day),
-        left_to=_read(values, "left_to", _day),
+        joined_from=_read(values, "joined_from", parse_day),
+        joined_to=_read(values, "joined_to", parse_day),
+        left_from=_read(values, "left_from", parse_day),
+        left_to=_read(values, "left_to", parse_day),
     )
     if wanted.campaign is not None and wanted.topic is None:
         raise ListRefusal("choose the topic of the campaign, too")
@@ -171,13 +169,6 @@ def _read(values: Mapping[str, str], name: str, read: Callable[[str], _Value]) -
 
 
 def _line(text: str) -> str:
-    if not is_one_line(text):
-        raise ValueError("not one line")
+    if not is_filter(text):
+        raise ValueError("not one short line")
     return text
-
-
-def _day(text: str) -> date:
-    day = date.fromisoformat(text)
-    if day.year not in _YEARS:
-        raise ValueError("no other day is near it in each zone")
-    return day

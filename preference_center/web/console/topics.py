@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import TypeVar
 
-from flask import request
+from flask import abort, request
 from werkzeug.wrappers import Response
 
 from preference_center.core.errors import InvalidTopicError
@@ -95,7 +95,7 @@ def describe_topic(slug: str) -> Response:
 @staff_only(Right.TOPICS)
 def move_topic(slug: str) -> Response:
     """Move a topic up or down."""
-    steps = _STEPS.get(_text("to"), 0)
+    steps = _STEPS.get(_text("to")) or abort(404)
     with services().database.transaction() as session:
         if once.is_first(session):
             edits.move(session, slug, steps, by=member().id, now=services().clock())

@@ -35,8 +35,7 @@ def list_webhooks() -> str:
 def add_webhook() -> str:
     """Add a webhook, and show its secret, once."""
     url, now = request.form.get("url", "").strip(), services().clock()
-    known = {each.value: each for each in EventName}
-    events = [known[each] for each in request.form.getlist("event") if each in known]
+    events = _events()
     try:
         resolve(url, services().settings.webhook_private_networks, _MAX_SECONDS)
     except (RefusedUrlError, OSError):
@@ -91,6 +90,13 @@ def remove_webhook(webhook: UUID) -> Response:
         webhooks.remove(session, webhook)
         audit.record(session, *_audit(AuditAction.WEBHOOK_REMOVED, webhook))
     return to("console.list_webhooks")
+
+
+def _events() -> list[EventName]:
+    try:
+        return [EventName(each) for each in request.form.getlist("event")]
+    except ValueError:
+        raise WebhookRefusal("there is no such event") from None
 
 
 def _page(**values: object) -> str:

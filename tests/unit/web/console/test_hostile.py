@@ -1,9 +1,11 @@
 """Values that no form of the console sends: each is refused, and none is an error of the server."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from preference_center.core import webhooks
 from preference_center.core.staff import members
 from preference_center.core.staff_vocab import StaffRole
 from tests.support import make
@@ -13,6 +15,20 @@ from tests.unit.web.console.test_access import requests
 
 NUMBERS = ("9" * 10, "9" * 30, "9" * 5000, "-1", "x", "\N{ARABIC-INDIC DIGIT ONE}x")
 TIMES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00", "x")
+LONG = "x" * 5000
+EXPORT = {"what": "ledger", "output": "csv", "purpose": "A test"}
+HOOK = f"/console/webhooks/{make.id_of()}"
+# The path of a form, what is sent to it, and the status of the answer.
+SENT: list[tuple[str, dict[str, str], int]] = [
+    (f"{HOOK}/replay", {"since": "0001-01-01"}, 422),
+    (f"{HOOK}/replay", {"since": "9999-12-31"}, 422),
+    ("/console/webhooks", {"url": "https://8.8.8.8/", "event": "no.such.event"}, 422),
+    ("/console/topics/weekly-news/move", {"to": "sideways"}, 404),
+    ("/console/data", {**EXPORT, "topic": "../news"}, 422),
+    ("/console/data", {**EXPORT, "campaign": LONG}, 422),
+    ("/console/data", {**EXPORT, "what": "preferences", "locale": LONG}, 422),
+    ("/console/lists/export", {**EXPORT, "topic": LONG}, 422),
+]
 PERSON = f"/console/people/{make.id_of()}"
 JOB = f"_{make.id_of()}"
 
@@ -27,17 +43,28 @@ def paths() -> Iterator[str]:
         yield f"/console/data/imports?before={time}{JOB}"
 
 
+def let_export(console: Console) -> None:
+    with console.site.database.transaction() as session:
+        email, now = console.member.email, console.site.now
+        members.change(session, email, StaffRole.ADMIN, may_export=True, by=None, now=now)
+
+
+@pytest.mark.every_engine
+def test_what_no_form_sends_is_refused_in_words_and_nothing_is_stored(console: Console) -> None:
+    let_export(console)
+    with console.site.database.transaction() as session:
+        added, _ = webhooks.add(session, "https://8.8.8.8/x", [], console.site.now)
+    before = console.site.rows()
+    for path, fields, status in SENT:
+        page = console.post(path.replace(str(make.id_of()), str(added.id)), **fields)
+        assert page.status_code == status, (path, fields.keys(), page.text)
+        assert re.search('class="problem">[A-Z]', page.text) or status == 404
+    assert console.site.rows() == before
+
+
 @pytest.mark.every_engine
 def test_a_page_from_a_place_that_cannot_be_is_not_found(console: Console) -> None:
-    with console.site.database.transaction() as session:
-        members.change(
-            session,
-            console.member.email,
-            StaffRole.ADMIN,
-            may_export=True,
-            by=None,
-            now=console.site.now,
-        )
+    let_export(console)
     for path in paths():
         assert console.get(path).status_code == 404, path
     for number in NUMBERS:  # Here it counts as absent.
