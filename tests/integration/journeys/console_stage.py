@@ -60,13 +60,17 @@ class Installation:
 
 
 @contextmanager
-def installed(folder: Path, template: Path) -> Iterator[Installation]:
-    """Yield an installation on a copy of an empty database."""
+def installed(folder: Path, template: Path, **more: str) -> Iterator[Installation]:
+    """Yield an installation on a copy of an empty database, with `more` settings."""
     path, port = folder / "console.db", processes.free_port()
     path.write_bytes(template.read_bytes())
     base, url = f"http://localhost:{port}", f"sqlite:///{path}"
     settings = make.environment(
-        DATABASE_URL=url, PUBLIC_URL=base, SECRET_KEY=SECRET_KEY, LANGUAGES="en,de"
+        DATABASE_URL=url,
+        PUBLIC_URL=base,
+        SECRET_KEY=SECRET_KEY,
+        LANGUAGES="en,de",
+        **more,
     )
     database = make.database(url)
     try:

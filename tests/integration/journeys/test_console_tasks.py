@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,32 +11,59 @@ from zipfile import ZipFile
 import openpyxl
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Download, Page, StorageState, expect
+from sqlalchemy import update
 
+from preference_center.store.tables import SavedExportRow, StaffRow
 from tests.integration.journeys import console_stage, stage
 from tests.integration.journeys.console_stage import (
     CAMPAIGN,
     CLEO,
     MAILCHIMP,
+    NOW,
     WORDING,
     Installation,
     add_authenticator,
     make_passkey,
 )
-from tests.support import make, processes
+from tests.support import make, processes, smtp
 from tests.support.keyboard import Keyboard
+from tests.support.site import ALL, link
 
 OURS = "Vielen Dank für Ihr Interesse an „Weekly news“ seit 2024."
 THEIRS = "Danke, dass Sie %(topic)s seit %(year)s gelesen haben."
+WEEK = timedelta(days=7)
+BLUE, PURPLE = "rgb(31, 95, 191)", "rgb(122, 31, 162)"
+
+
+@pytest.fixture(scope="module")
+def mail_server() -> Iterator[smtp.Server]:
+    with smtp.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of saved exports."""
+    return tmp_path_factory.mktemp("exports")
 
 
 @pytest.fixture(scope="module")
 def installed(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    mail_server: smtp.Server,
+    folder: Path,
 ) -> Iterator[Installation]:
     """Yield an installation with readers, two campaigns and a worker."""
-    folder = tmp_path_factory.mktemp("tasks")
-    with console_stage.installed(folder, sqlite_template) as found:
-        console_stage.fill(found, folder)
+    place = tmp_path_factory.mktemp("tasks")
+    settings = {
+        "SMTP_URL": mail_server.url,
+        "MAIL_FROM": "news@mail.example.org",
+        "EXPORTS_DIR": str(folder),
+        "BRAND_ACCENT": "#1f5fbf",
+    }
+    with console_stage.installed(place, sqlite_template, **settings) as found:
+        console_stage.fill(found, place)
         with processes.working(found.settings):
             yield found
 
@@ -145,6 +173,72 @@ def test_a_german_sentence_is_changed_seen_and_put_back(
     expect(preview.locator("main")).to_contain_text("Vielen Dank für Ihr Interesse")
     visitor.reload()
     expect(seen).to_contain_text(OURS)
+
+
+def test_the_figures_of_the_week_are_chosen_and_emailed(
+    installed: Installation, mail_server: smtp.Server, keyboard: Keyboard
+) -> None:
+    keyboard.follow("ada@example.org")
+    wanted = keyboard.page.get_by_role("checkbox", name="the figures of the week")
+    keyboard.reach(wanted)
+    keyboard.page.keyboard.press("Space")
+    keyboard.press("Save")
+    keyboard.page.wait_for_load_state()
+    expect(wanted).to_be_checked()
+    with installed.database.transaction() as session:  # A Monday has passed.
+        session.execute(update(StaffRow).values(figures_at=NOW - WEEK))
+    with processes.working(installed.settings):
+        smtp.wait_for_email(mail_server, 1)
+    email = mail_server.emails[0].message
+    assert email["To"] == "ada@example.org"
+    assert CAMPAIGN in str(email.get_body(("plain",)))
+
+
+def test_an_export_is_saved_and_appears_in_the_folder(
+    installed: Installation, folder: Path, keyboard: Keyboard
+) -> None:
+    keyboard.follow("Exports")
+    keyboard.type("What is the file for?", "The list of the shop")
+    keyboard.press("Save: each week to the folder")
+    saved = keyboard.page.get_by_role("row", name="The list of the shop").first
+    expect(saved).to_contain_text("not yet")
+    with installed.database.transaction() as session:  # A Monday has passed.
+        session.execute(update(SavedExportRow).values(queued_at=NOW - WEEK))
+    processes.wait_for(lambda: list(folder.glob("*.xlsx")), "no file")
+    (file,) = folder.iterdir()
+    rows = openpyxl.load_workbook(file).worksheets[0].values
+    assert CLEO in {row[0] for row in rows}
+    keyboard.page.reload()
+    expect(saved).not_to_contain_text("not yet")
+    keyboard.press("Stop Preferences")
+    expect(keyboard.page.get_by_role("main")).to_contain_text("No export is saved.")
+
+
+def test_the_colour_is_changed_seen_and_put_back(
+    installed: Installation, context: BrowserContext, keyboard: Keyboard
+) -> None:
+    visitor = context.new_page()
+    button = visitor.get_by_role("button", name=ALL)
+    previewed = keyboard.page.frame_locator("iframe").get_by_role("button").first
+    visitor.goto(installed.base + link(email="reader98@example.org"))
+    expect(button).to_have_css("background-color", BLUE)
+
+    keyboard.follow("Wording")
+    keyboard.follow("Brand")
+    keyboard.type("New colour", "#7a1fa2")
+    keyboard.press("Save draft of the colour")
+    expect(previewed).to_have_css("color", PURPLE)
+    visitor.reload()
+    expect(button).to_have_css("background-color", BLUE)
+    keyboard.press("Publish the draft")
+    expect(keyboard.page.get_by_role("status")).to_contain_text("Published.")
+    visitor.reload()
+    expect(button).to_have_css("background-color", PURPLE)
+    keyboard.open("Versions of the colour")
+    keyboard.press("Put the setting back")
+    expect(previewed).to_have_css("color", BLUE)
+    visitor.reload()
+    expect(button).to_have_css("background-color", BLUE)
 
 
 def test_the_proof_of_a_consent_is_found(keyboard: Keyboard) -> None:
