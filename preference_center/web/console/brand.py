@@ -110,6 +110,7 @@ def _page(problems: dict[str, str] | None = None) -> str:
     return page(
         "brand.html",
         code=code,
+        editable=editable(),
         histories=histories,
         problems=problems or {},
         sent=request.form.get("colour", ""),

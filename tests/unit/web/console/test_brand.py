@@ -78,6 +78,13 @@ def test_the_contrast_is_shown_in_light_and_dark(marketer: Console) -> None:
     assert "13.8 : 1" in text
 
 
+def test_the_language_of_the_preview_is_chosen_on_the_page(marketer: Console) -> None:
+    languages = marketer.get(BRAND).text.partition('aria-label="Language">')[2]
+    (to_german,) = re.findall('href="([^"#]+)#preview" lang="de"', languages.partition("</nav>")[0])
+    page = marketer.get(to_german.replace("&amp;", "&")).text
+    assert 'src="/console/wording/preview/de/' in page
+
+
 def test_the_consoles_style_sheet_has_a_new_address_with_a_new_colour(marketer: Console) -> None:
     def sheet() -> str:
         (address,) = re.findall('rel="stylesheet" href="([^"]+)"', marketer.get(BRAND).text)
