@@ -19,6 +19,7 @@ from preference_center.providers import registry
 from preference_center.settings.env import PREFIX
 from preference_center.settings.reader import LANGUAGES
 from preference_center.settings.settings import read_settings
+from preference_center.store.tables import Base
 from tests.support import make
 from tests.support.command import commands, groups
 
@@ -46,6 +47,12 @@ class Recorder(Mapping[str, str]):
 
 def read(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_the_docs_list_exactly_the_tables() -> None:
+    listed = read("docs/architecture.md").partition("\n## Tables\n")[2]
+    rows = re.findall(r"^\| (`[^|]+) \|", listed, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(Base.metadata.tables)
 
 
 def test_the_docs_explain_exactly_the_settings() -> None:
