@@ -15,24 +15,11 @@ from preference_center.core.staff_vocab import AuditAction
 from preference_center.store.tables import AuditRow, ConsoleChunk, Fetch
 from preference_center.web.console import exports
 from tests.support import make
-from tests.support.console import SECRET_KEY, Console, ConsolePage
-from tests.support.jobs import run_jobs
+from tests.support.console import Console, ConsolePage
+from tests.support.jobs import run_jobs, take
 from tests.support.site import Site
-from tests.support.web_fixtures import SiteMaker
 
 WANTED = {"what": "preferences", "output": "csv", "purpose": "A mailing about summer"}
-
-
-@pytest.fixture
-def site(site_with: SiteMaker) -> Site:
-    site = site_with(secret_key=SECRET_KEY)
-    site.subscribe("ada@example.org", "bob@example.org")
-    return site
-
-
-@pytest.fixture
-def exporter(site: Site) -> Console:
-    return Console(site, "marketer", may_export=True)
 
 
 def start(console: Console, **changes: Any) -> str:
@@ -41,12 +28,6 @@ def start(console: Console, **changes: Any) -> str:
     assert answer.status_code == 303, answer.text
     found: str = answer.location
     return found
-
-
-def take(console: Console, path: str) -> bytes:
-    answer = console.post(f"{path}/file")
-    assert answer.status_code == 200, answer.text
-    return bytes(answer.data)
 
 
 def test_an_export_runs_in_the_background_and_its_file_is_taken(

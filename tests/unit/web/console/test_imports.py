@@ -13,11 +13,10 @@ from preference_center.core.staff_vocab import AuditAction
 from preference_center.data.jobs.importing import without_addresses
 from preference_center.store.tables import AuditRow, ConsoleJob
 from preference_center.web.console import uploads
-from tests.support.console import SECRET_KEY, Console, ConsolePage
+from tests.support.console import Console, ConsolePage
 from tests.support.foreign_files import zipped
 from tests.support.jobs import run_jobs
 from tests.support.site import ORIGIN, Site
-from tests.support.web_fixtures import SiteMaker
 
 MEMBER = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,LEID,EUID"
 MAILCHIMP = zipped(
@@ -28,13 +27,6 @@ MAILCHIMP = zipped(
         "ada@example.org,Ada,2,2024-01-02 10:00:00,2,b,2025-03-04 10:00:00\n",
     }
 )
-
-
-@pytest.fixture
-def site(site_with: SiteMaker) -> Site:
-    site = site_with(secret_key=SECRET_KEY)
-    site.subscribe("ada@example.org", "bob@example.org")
-    return site
 
 
 @pytest.fixture

@@ -10,19 +10,17 @@ from sqlalchemy import select
 from preference_center.core.vocab import Frequency, Scope, Source
 from preference_center.store.tables import AuditRow
 from tests.support import make
-from tests.support.console import SECRET_KEY, Console
-from tests.support.jobs import run_jobs
+from tests.support.console import Console
+from tests.support.jobs import run_jobs, take
 from tests.support.site import Site
-from tests.support.web_fixtures import SiteMaker
 
 PURPOSE = {"output": "csv", "purpose": "A letter to those who want less"}
 
 
 @pytest.fixture
-def site(site_with: SiteMaker) -> Site:
-    site = site_with(secret_key=SECRET_KEY)
-    site.subscribe("ada@example.org", "bob@example.org", "cyd@example.org")
+def site(site: Site) -> Site:
     with site.database.transaction() as session:
+        make.subscriber(session, "cyd@example.org", "weekly-news", "product-news")
         make.reduce(session, Frequency.WEEKLY, email="bob@example.org")
         make.unsubscribe(session, "ada@example.org", slug=None)
         make.unsubscribe(
@@ -31,20 +29,13 @@ def site(site_with: SiteMaker) -> Site:
     return site
 
 
-@pytest.fixture
-def exporter(site: Site) -> Console:
-    return Console(site, "marketer", may_export=True)
-
-
-def take(console: Console, **fields: str) -> bytes:
+def export(console: Console, **fields: str) -> bytes:
     """Export a list, and return the file."""
     answer = console.post("/console/lists/export", **{**PURPOSE, **fields})
     assert answer.status_code == 303, answer.text
     run_jobs(console.site)
-    file = console.post(f"{answer.location}/file")
-    assert file.status_code == 200, console.get(answer.location).text
     assert console.get(answer.location).status_code == 200
-    return bytes(file.data)
+    return take(console, answer.location)
 
 
 def people(data: bytes) -> list[tuple[str, str]]:
@@ -54,14 +45,14 @@ def people(data: bytes) -> list[tuple[str, str]]:
 
 def test_the_people_whom_the_filters_select_are_exported(exporter: Console) -> None:
     everyone = [("ada@example.org", "all"), ("bob@example.org", ""), ("cyd@example.org", "address")]
-    assert people(take(exporter)) == everyone
-    assert people(take(exporter, topic="weekly-news", frequency="weekly")) == [everyone[1]]
-    assert people(take(exporter, left_from="2026-11-22", left_to="2026-11-22")) == [everyone[0]]
-    assert people(take(exporter, topic="weekly-news", reason="too_many")) == []
+    assert people(export(exporter)) == everyone
+    assert people(export(exporter, topic="weekly-news", frequency="weekly")) == [everyone[1]]
+    assert people(export(exporter, left_from="2026-11-22", left_to="2026-11-22")) == [everyone[0]]
+    assert people(export(exporter, topic="weekly-news", reason="too_many")) == []
 
 
 def test_the_columns_are_those_of_a_list(exporter: Console) -> None:
-    data = take(exporter, output="xlsx", status="subscribed")
+    data = export(exporter, output="xlsx", status="subscribed")
     [header, row] = CalamineWorkbook.from_filelike(BytesIO(data)).get_sheet_by_index(0).to_python()
     assert header == ["email", "id", "locale", "since", "stopped"]
     assert row[:2] == ["bob@example.org", str(make.id_of("bob@example.org"))]
@@ -81,14 +72,14 @@ def test_the_people_of_a_frozen_list_are_those_who_were_previewed(exporter: Cons
     )
     assert answer.status_code == 303
     run_jobs(exporter.site)
-    assert people(exporter.post(f"{answer.location}/file").data) == [("bob@example.org", "")]
+    assert people(take(exporter, answer.location)) == [("bob@example.org", "")]
     assert "as it was previewed" in exporter.get(answer.location).text
 
 
 def test_the_trail_has_the_purpose_and_the_filters_and_no_address(
     site: Site, exporter: Console
 ) -> None:
-    take(exporter, topic="weekly-news", frequency="weekly")
+    export(exporter, topic="weekly-news", frequency="weekly")
     with site.database.reading() as session:
         details = " ".join(session.scalars(select(AuditRow.details)))
     assert "A letter to those who want less" in details

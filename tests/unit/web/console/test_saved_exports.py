@@ -39,11 +39,6 @@ def site(site_with: SiteMaker, folder: Path) -> Site:
     return site
 
 
-@pytest.fixture
-def exporter(site: Site) -> Console:
-    return Console(site, "marketer", may_export=True)
-
-
 def save(console: Console, **changes: str) -> None:
     answer = console.post("/console/data", weekly="1", **{**WANTED, **changes})
     assert (answer.status_code, answer.location) == (303, "/console/data?what=preferences")
