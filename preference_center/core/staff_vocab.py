@@ -134,6 +134,14 @@ class ReasonMove(StrEnum):
     SHOW = "show"
 
 
+class TextEdit(StrEnum):
+    """A change to a text, or to a part of the brand, that has a draft or earlier versions."""
+
+    DISCARD = "discard"  # the draft
+    PUBLISH = "publish"  # the draft
+    RESTORE = "restore"  # an earlier version, or what is standard
+
+
 class JobKind(StrEnum):
     """What a job of the console does. A preview becomes an import when a member starts it."""
 

@@ -77,28 +77,11 @@ def draft_brand(name: str) -> Response | tuple[str, int]:
     return _back(name)
 
 
-@blueprint.post("/brand/<name>/discard")
+@blueprint.post("/brand/<name>/<edit>")
 @staff_only(Right.WORDING)
-def discard_brand(name: str) -> Response:
-    """Delete the draft."""
-    editing.discard_draft(_place(name))
-    return _back(name)
-
-
-@blueprint.post("/brand/<name>/publish")
-@staff_only(Right.WORDING)
-def publish_brand(name: str) -> Response:
-    """Publish the draft."""
-    editing.publish_draft(_place(name))
-    return _back(name, said="published")
-
-
-@blueprint.post("/brand/<name>/restore")
-@staff_only(Right.WORDING)
-def restore_brand(name: str) -> Response:
-    """Publish an earlier version again, or what the settings say."""
-    editing.restore(_place(name))
-    return _back(name, said="published")
+def change_brand(name: str, edit: str) -> Response:
+    """Discard or publish the draft, or publish an earlier version or what the settings say."""
+    return _back(name, **editing.change(_place(name), edit))
 
 
 def _page(problems: dict[str, str] | None = None) -> str:

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from flask import request
+from flask import abort, request
 
 from preference_center.core import edited_texts
 from preference_center.core.edited_texts import Forms, Place
 from preference_center.core.errors import EditRefusal
+from preference_center.core.staff_vocab import TextEdit
 from preference_center.web.console import once
 from preference_center.web.console.blueprint import member
 from preference_center.web.console.selection import MAX_NUMBER
@@ -19,28 +20,26 @@ def save_draft(place: Place, forms: Forms) -> None:
         edited_texts.save_draft(session, place, forms, by=member().id, now=services().clock())
 
 
-def discard_draft(place: Place) -> None:
-    """Delete the draft."""
-    with services().database.transaction() as session:
-        edited_texts.discard_draft(session, place, by=member().id, now=services().clock())
+def change(place: Place, edit: str) -> dict[str, str]:
+    """Discard the draft, or publish it or an earlier version: those that the form names.
 
-
-def publish_draft(place: Place) -> None:
-    """Publish the draft that the form names. This process shows it at once, others soon."""
-    draft, now = _draft_id(), services().clock()
+    Return what the next page says of it, or answer 404 if there is no such edit. This process shows
+    at once what is published, others soon.
+    """
+    if edit not in set(TextEdit):
+        abort(404)
+    by, now = member().id, services().clock()
     with services().database.transaction() as session:
-        if once.is_first(session):
-            edited_texts.publish(session, place, draft, by=member().id, now=now)
+        if edit == TextEdit.DISCARD:
+            edited_texts.discard_draft(session, place, by=by, now=now)
+        elif not once.is_first(session):
+            pass
+        elif edit == TextEdit.PUBLISH:
+            edited_texts.publish(session, place, _draft_id(), by=by, now=now)
+        else:
+            edited_texts.restore(session, place, _publication(), by=by, now=now)
     services().languages.refresh()
-
-
-def restore(place: Place) -> None:
-    """Publish the version that the form names again, or what is standard."""
-    publication, now = _publication(), services().clock()
-    with services().database.transaction() as session:
-        if once.is_first(session):
-            edited_texts.restore(session, place, publication, by=member().id, now=now)
-    services().languages.refresh()
+    return {} if edit == TextEdit.DISCARD else {"said": "published"}
 
 
 def _draft_id() -> UUID:

@@ -44,31 +44,12 @@ def save_draft(language: str, message: str) -> Response | tuple[str, int]:
     return _back(place)
 
 
-@blueprint.post("/wording/<language>/<message>/discard")
+@blueprint.post("/wording/<language>/<message>/<edit>")
 @staff_only(Right.WORDING)
-def discard_draft(language: str, message: str) -> Response:
-    """Delete the draft."""
+def change_text(language: str, message: str, edit: str) -> Response:
+    """Discard or publish the draft, or publish an earlier version or the standard text."""
     place = _place(language, message)
-    editing.discard_draft(place)
-    return _back(place)
-
-
-@blueprint.post("/wording/<language>/<message>/publish")
-@staff_only(Right.WORDING)
-def publish_text(language: str, message: str) -> Response:
-    """Publish the draft."""
-    place = _place(language, message)
-    editing.publish_draft(place)
-    return _back(place, said="published")
-
-
-@blueprint.post("/wording/<language>/<message>/restore")
-@staff_only(Right.WORDING)
-def restore_text(language: str, message: str) -> Response:
-    """Publish an earlier version again, or the standard text."""
-    place = _place(language, message)
-    editing.restore(place)
-    return _back(place, said="published")
+    return _back(place, **editing.change(place, edit))
 
 
 def _edit_page(place: Place, forms: Forms = (), problems: Iterable[str | None] = ()) -> str:

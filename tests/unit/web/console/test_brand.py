@@ -186,6 +186,7 @@ def test_a_discarded_draft_is_gone_and_an_older_one_is_not_published(marketer: C
     assert not is_yellow(marketer.site)
 
 
-def test_there_is_no_other_part_of_the_brand(marketer: Console) -> None:
+def test_there_is_no_other_part_of_the_brand_and_no_other_edit(marketer: Console) -> None:
     for what in ("draft", "publish", "restore", "discard"):
         assert marketer.post(f"{BRAND}/name/{what}").status_code == 404
+    assert marketer.post(f"{BRAND}/accent/erase").status_code == 404
