@@ -71,8 +71,8 @@ def report(
     a provider or a complaint. Emails are counted by claims or, without claims, as
     `campaigns` says.
 
-    Changes are counted by day (UTC), page views by hour and reasons by week; those in which
-    --since and --until fall are included. CSV is safe to open in a spreadsheet.
+    Reasons are counted by week, everything else by day (UTC); those in which --since and
+    --until fall are included. CSV is safe to open in a spreadsheet.
 
     With --emailed-after-leaving, the times select the claims. If there are any, the exit
     status is 1.

@@ -1,19 +1,20 @@
-"""Count views of the pages behind a campaign's links, by hour, without subscriber or link."""
+"""Count views of the pages behind a campaign's links, by day, without subscriber or link."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from preference_center.store import sets
+from preference_center.store.report_queries import day_of
 from preference_center.store.tables import PageView
 
-Key = tuple[datetime, str, str]  # hour, topic, campaign
+Key = tuple[date, str, str]  # day, topic, campaign
 
 
-def hour_of(at: datetime) -> datetime:
-    """Return the start of the hour (UTC) of a time."""
-    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def key(at: datetime, topic: str, campaign: str) -> Key:
+    """Return what a view counts under. Days are in UTC."""
+    return day_of(at), topic, campaign
 
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:

@@ -6,7 +6,7 @@ A count names no subscriber. An erasure does not change those of the ledger and 
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from preference_center.core.api_vocab import EmailsReceived
 from preference_center.core.vocab import RATED_SOURCES, Event
 from preference_center.store import claim_queries, sets, write_last
 from preference_center.store.pipelines import pipeline
+from preference_center.store.report_queries import day_of
 from preference_center.store.tables import (
     Base,
     EmailedCount,
@@ -100,11 +101,6 @@ def _fold(session: Session, table: type[Base], now: datetime) -> int:
         counts[tuple(key)] += number
     sets.add_counts(session, table, [(*key, 0, counts[key]) for key in sorted(counts)])
     return len(found)
-
-
-def day_of(at: datetime) -> date:
-    """Return the UTC day of a time."""
-    return at.astimezone(UTC).date()
 
 
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -18,14 +18,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import reasons, subscriptions
+from preference_center.core import page_views, reasons, subscriptions
 from preference_center.core.apply import apply
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change, Draft
 from preference_center.core.errors import UndoRefusal
 from preference_center.core.joining import StartTopic
-from preference_center.core.page_views import Key, hour_of
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, Scope, Source
@@ -95,7 +94,7 @@ class Readers:
     def __init__(
         self, session: Session, topics: Mapping[str, Topic], schedule: Schedule, chance: Random
     ) -> None:
-        self.page_views: Counter[Key] = Counter()
+        self.page_views: Counter[page_views.Key] = Counter()
         self._session = session
         self._topics = topics
         self._schedule = schedule
@@ -153,7 +152,7 @@ class Readers:
             self._change(Unsubscribe(reader, ADDRESS, replace(context, source=reaction)))
 
     def _view_page(self, slug: str, campaign: str, at: datetime) -> None:
-        self.page_views[hour_of(at), slug, campaign] += 1
+        self.page_views[page_views.key(at, slug, campaign)] += 1
 
     def _leave_on_page(self, reader: UUID, slug: str, campaign: str, at: datetime) -> None:
         self._view_page(slug, campaign, at)

@@ -38,8 +38,8 @@ AnySelect = Select[*tuple[Any, ...]]
 class ReportFilter:
     """Selects a topic, a campaign, and the time from `since` to before `until`; None means all.
 
-    Changes are selected by whole days (UTC), page views by hours and reasons by weeks: those are
-    included of which any part is.
+    Reasons are selected by whole weeks, everything else by whole days (UTC): those are included of
+    which any part is.
     """
 
     topic: str | None = None
@@ -50,12 +50,8 @@ class ReportFilter:
 
 def page_views(wanted: ReportFilter, *, by_month: bool) -> AnySelect:
     """Return the number of page views: month, topic, campaign, count."""
-    statement = _sums(PageView, PageView.hour, (), by_month=by_month)
-    if wanted.since is not None:
-        statement = statement.where(PageView.hour > wanted.since - timedelta(hours=1))
-    if wanted.until is not None:
-        statement = statement.where(PageView.hour < wanted.until)
-    return _of(statement, PageView, wanted)
+    statement = _sums(PageView, PageView.day, (), by_month=by_month)
+    return _of(_on_days(statement, PageView.day, wanted), PageView, wanted)
 
 
 def events(wanted: ReportFilter, kinds: Collection[Event], *, by_month: bool) -> AnySelect:

@@ -143,10 +143,10 @@ FROM generate_series(0, 364) AS n, unnest(ARRAY['1', '2-4', '5-9', '10-19', '20-
 WHERE n = 0 OR slot = 0
 """,
     """
-INSERT INTO page_views (hour, topic, campaign, count)
-SELECT date_trunc('hour', day + make_interval(hours => n)), topic, campaign, 1 + n % 50
-FROM mailings, generate_series(8, 160) AS n
-WHERE day + make_interval(hours => n) < now()
+INSERT INTO page_views (day, topic, campaign, count)
+SELECT day + n, topic, campaign, 100 + 1000 / (1 + n)
+FROM mailings, generate_series(0, 6) AS n
+WHERE day + n <= current_date
 """,
     """
 INSERT INTO bounce_counts (domain, hour, count)

@@ -16,7 +16,7 @@ from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from preference_center import create_app
-from preference_center.core import subscribers, topics
+from preference_center.core import page_views, subscribers, topics
 from preference_center.core.apply import share_commits
 from preference_center.core.state import Subscriber
 from preference_center.links.minter import Link, Purpose, write_link
@@ -128,12 +128,12 @@ class Site:
                 if table.name != "page_views"
             }
 
-    def page_views(self) -> dict[tuple[datetime, str, str], int]:
-        """Return the page views counted so far, by hour, topic and campaign."""
+    def page_views(self) -> dict[page_views.Key, int]:
+        """Return the page views counted so far, by day, topic and campaign."""
         self.services.page_views.flush()
         with self.database.reading() as session:
             found = session.scalars(select(PageView))
-            return {(each.hour, each.topic, each.campaign): each.count for each in found}
+            return {(each.day, each.topic, each.campaign): each.count for each in found}
 
     def events(self, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
         """Return one subscriber's ledger events, each with its topic or scope."""

@@ -49,7 +49,7 @@ def replay(folder: Path, url: str, started: Connection) -> None:
     """Adopt all spools. Each unsubscribe is counted in `page_views`, in the same transaction."""
 
     def counted(session: Session, changes: Sequence[Any], now: Any) -> Any:
-        key = page_views.hour_of(make.NOW), "weekly-news", ""
+        key = page_views.key(make.NOW, "weekly-news", "")
         page_views.add(session, {key: len(changes)})
         return apply(session, changes, now)
 

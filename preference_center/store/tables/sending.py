@@ -173,11 +173,11 @@ class AnonymizedReason(Base):
 
 
 class PageView(Base):
-    """How often the pages behind a campaign's links were viewed in one hour."""
+    """How often the pages behind a campaign's links were viewed on one UTC day."""
 
     __tablename__ = "page_views"
 
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)
     campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
     count: Mapped[int]

@@ -51,8 +51,8 @@ def load_receipt(receipt: Receipt) -> tuple[ShownReceipt | None, str]:
 def count_page_view(signed: Link) -> None:
     """Count a view of a page that a campaign's link opened. HEAD requests do not count."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
-        hour = page_views.hour_of(services().clock())
-        services().page_views.count((hour, signed.topic, signed.campaign))
+        key = page_views.key(services().clock(), signed.topic, signed.campaign)
+        services().page_views.count(key)
 
 
 def own_context(

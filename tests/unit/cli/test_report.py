@@ -27,8 +27,7 @@ def fill(database: Database) -> None:
             change = make.unsubscribe(session, email, slug, campaign=campaign)
             code = (ReasonCode.TOO_MANY, ReasonCode.TOO_MANY, ReasonCode.PREFER_NOT_SAY)[number % 3]
             reasons.record(session, make.id_of(email), change.last_seq, code, "", make.NOW)
-        hour = page_views.hour_of(make.NOW)
-        page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})
+        page_views.add(session, {page_views.key(make.NOW, "weekly-news", "2026-46"): 1234})
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""Page views: counted by the hour; concurrent counts add up."""
+"""Page views: counted by the day; concurrent counts add up."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -10,20 +10,20 @@ from preference_center.store import Database
 from preference_center.store.tables import PageView, row_values
 from tests.support import make
 
-HOUR = page_views.hour_of(make.NOW)
+DAY = make.NOW.date()
 
 
 def _counts(database: Database) -> dict[page_views.Key, int]:
     with database.reading() as session:
-        return {(row.hour, row.topic, row.campaign): row.count for row in session.query(PageView)}
+        return {(row.day, row.topic, row.campaign): row.count for row in session.query(PageView)}
 
 
-def test_counts_are_separate_by_hour_topic_and_campaign(database: Database) -> None:
+def test_counts_are_separate_by_day_topic_and_campaign(database: Database) -> None:
     counts: dict[page_views.Key, int] = {
-        (HOUR, "weekly-news", "a"): 3,
-        (HOUR, "weekly-news", "b"): 1,
-        (HOUR, "offers", "a"): 2,
-        (HOUR + timedelta(hours=1), "weekly-news", "a"): 4,
+        (DAY, "weekly-news", "a"): 3,
+        (DAY, "weekly-news", "b"): 1,
+        (DAY, "offers", "a"): 2,
+        (DAY + timedelta(days=1), "weekly-news", "a"): 4,
     }
     with database.transaction() as session:
         page_views.add(session, counts)
@@ -31,7 +31,7 @@ def test_counts_are_separate_by_hour_topic_and_campaign(database: Database) -> N
 
 
 def test_later_counts_are_added(database: Database) -> None:
-    key = (HOUR, "weekly-news", "a")
+    key = (DAY, "weekly-news", "a")
     for count in (3, 4):
         with database.transaction() as session:
             page_views.add(session, {key: count})
@@ -45,7 +45,7 @@ def test_an_empty_count_adds_nothing(database: Database) -> None:
 
 
 def test_concurrent_counts_add_up(database: Database) -> None:
-    keys = [(HOUR, f"topic-{number}", "a") for number in range(30)]
+    keys = [(DAY, f"topic-{number}", "a") for number in range(30)]
 
     def write(ordered: list[page_views.Key]) -> None:
         for _ in range(20):
@@ -58,17 +58,17 @@ def test_concurrent_counts_add_up(database: Database) -> None:
 
 
 def test_a_page_view_holds_no_personal_data(database: Database) -> None:
-    assert set(row_values(PageView())) == {"hour", "topic", "campaign", "count"}
+    assert set(row_values(PageView())) == {"day", "topic", "campaign", "count"}
 
 
 @pytest.mark.parametrize(
-    ("at", "hour"),
+    ("at", "day"),
     [
-        ("2026-11-22T14:00:00+00:00", 14),
-        ("2026-11-22T14:59:59.999999+00:00", 14),
-        ("2026-11-22T14:30:00+05:30", 9),
+        ("2026-11-22T00:00:00+00:00", 22),
+        ("2026-11-22T23:59:59.999999+00:00", 22),
+        ("2026-11-23T01:30:00+05:30", 22),
     ],
 )
-def test_page_views_are_counted_by_utc_hour(at: str, hour: int) -> None:
-    found = page_views.hour_of(datetime.fromisoformat(at))
-    assert found == datetime(2026, 11, 22, hour, tzinfo=UTC)
+def test_page_views_are_counted_by_utc_day(at: str, day: int) -> None:
+    found = page_views.key(datetime.fromisoformat(at), "offers", "47")
+    assert found == (date(2026, 11, day), "offers", "47")

@@ -88,7 +88,7 @@ def test_each_action_counts_under_its_topic_and_campaign(database: Database) -> 
         _reduce(session, Pause.TWO_WEEKS, slug="offers", campaign="48")
         make.unsubscribe(session, slug="offers", campaign="49", source="one-click")
         make.unsubscribe(session, "ben@example.org", None, campaign="47", source="mailto")
-        page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
+        page_views.add(session, {page_views.key(make.NOW, "offers", "47"): 7})
     assert _report(database) == {
         ("offers", "47"): {"opened": 7},
         ("offers", "48"): {"paused": 1, "left_after_less": 1},
@@ -268,7 +268,7 @@ def test_a_report_can_be_limited_to_a_topic_or_a_campaign(database: Database) ->
         for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
             change = make.unsubscribe(session, slug=slug, campaign=campaign)
             reasons.record(session, make.id_of(), change.last_seq, ReasonCode.OTHER, "", make.NOW)
-            page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
+            page_views.add(session, {page_views.key(make.NOW, slug, campaign): 1})
         make.unsubscribe(session, slug=None, campaign="48")
     one = {"left": 1, "reason_other": 1, "opened": 1}
     assert _report(database, topic="weekly-news") == {("weekly-news", "47"): one}
@@ -309,18 +309,18 @@ def test_changes_count_by_the_days_that_a_period_overlaps(database: Database) ->
     assert (days(since=elsewhere), days(until=elsewhere)) == ("12", "0")
 
 
-def test_page_views_count_by_the_hours_that_a_period_overlaps(database: Database) -> None:
+def test_page_views_count_by_the_days_that_a_period_overlaps(database: Database) -> None:
+    days = [_midnight(make.NOW) + number * DAY for number in range(3)]
     with database.transaction() as session:
-        hours = [page_views.hour_of(make.NOW) + number * timedelta(hours=1) for number in range(3)]
-        page_views.add(session, {(hour, "news", "47"): 1 for hour in hours})
+        page_views.add(session, {page_views.key(day, "news", "47"): 1 for day in days})
 
     def opened(**selection: datetime) -> int:
         return sum(counts["opened"] for counts in _report(database, **selection).values())
 
-    middle = hours[1] + timedelta(minutes=30)
-    assert (opened(since=middle), opened(until=middle), opened(since=hours[1])) == (2, 2, 2)
-    assert opened(until=hours[1]) == opened(since=hours[2]) == 1
-    assert opened(since=hours[1], until=hours[2]) == 1
+    middle = days[1] + DAY / 2
+    assert (opened(since=middle), opened(until=middle), opened(since=days[1])) == (2, 2, 2)
+    assert opened(until=days[1]) == opened(since=days[2]) == 1
+    assert opened(since=days[1], until=days[2]) == 1
 
 
 @pytest.mark.parametrize("anonymized", [False, True])

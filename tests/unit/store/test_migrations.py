@@ -190,7 +190,7 @@ def _fill(database: Database) -> None:
         audience.claim(session, topic, "first", [ben], make.NOW)
         for seq in (1, 2):
             reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
-        page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
+        page_views.add(session, {page_views.key(make.NOW, "offers", "first"): 2})
         campaigns.record(session, Campaign("offers", "first", make.NOW.date(), "", 2))
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         make.bounce(session, bounce, email="cem@example.org")

@@ -1,4 +1,4 @@
-"""Page views are counted by hour, topic and campaign, without personal data or delay."""
+"""Page views are counted by day, topic and campaign, without personal data or delay."""
 
 import threading
 from datetime import timedelta
@@ -17,8 +17,8 @@ from tests.support import make, processes
 from tests.support.site import Site, confirm, link, lose_database, receipt, use_database
 from tests.support.web_fixtures import SiteMaker
 
-HOUR = make.NOW.replace(minute=0)
-WEEKLY = (HOUR, "weekly-news", "2026-47")
+DAY = make.NOW.date()
+WEEKLY = (DAY, "weekly-news", "2026-47")
 PageViewCounter = BackgroundCounter[page_views.Key]
 
 
@@ -26,19 +26,19 @@ def page_view_counter(database: Database) -> PageViewCounter:
     return BackgroundCounter(database, page_views.add, "openings")
 
 
-def test_a_view_is_counted_by_hour_topic_and_campaign(site: Site) -> None:
+def test_a_view_is_counted_by_day_topic_and_campaign(site: Site) -> None:
     site.get(link())
     site.get(link(email="bob@example.org"))
     site.get(link("preferences"))
     site.get(link(topic="product-news", campaign="2026-48"))
-    site.now += timedelta(minutes=54)
+    site.now = make.NOW.replace(hour=23, minute=59)
     site.get(link())
     site.now += timedelta(minutes=1)
     site.get(link())
     assert site.page_views() == {
         WEEKLY: 4,
-        (HOUR, "product-news", "2026-48"): 1,
-        (HOUR + timedelta(hours=1), "weekly-news", "2026-47"): 1,
+        (DAY, "product-news", "2026-48"): 1,
+        (DAY + timedelta(days=1), "weekly-news", "2026-47"): 1,
     }
 
 
@@ -52,7 +52,7 @@ def test_later_counts_are_added(site: Site) -> None:
 def test_an_unknown_recipient_counts_like_any_other(site: Site) -> None:
     before = site.rows()
     site.get(link(email="new@example.org", topic="never-set-up"))
-    assert site.page_views() == {(HOUR, "never-set-up", "2026-47"): 1}
+    assert site.page_views() == {(DAY, "never-set-up", "2026-47"): 1}
     assert site.rows() == before
 
 
@@ -133,13 +133,13 @@ def test_two_counters_make_one_sum(database: Database, site_with: SiteMaker) -> 
     counters = [page_view_counter(database) for _ in range(2)]
     for counter in counters:
         count(counter, 5)
-        counter.count((HOUR, "product-news", "a"))
+        counter.count((DAY, "product-news", "a"))
     flushing = [threading.Thread(target=counter.flush) for counter in counters]
     for thread in flushing:
         thread.start()
     for thread in flushing:
         thread.join()
-    assert site_with().page_views() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
+    assert site_with().page_views() == {WEEKLY: 10, (DAY, "product-news", "a"): 2}
 
 
 def test_counts_during_a_flush_are_not_lost(database: Database) -> None:
@@ -169,7 +169,7 @@ def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         site.get(link(campaign=f"c{n}"))
     site.get(link(campaign="c0"))
     assert site.page_views() == {
-        (HOUR, "weekly-news", campaign): count
+        (DAY, "weekly-news", campaign): count
         for campaign, count in (("c0", 2), ("c1", 1), ("c2", 1))
     }
 

@@ -437,11 +437,11 @@ def _create_outbox() -> None:
 def _create_page_views() -> None:
     op.create_table(
         "page_views",
-        sa.Column("hour", TIME, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("topic", SLUG, nullable=False),
         sa.Column("campaign", sa.String(length=40), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("hour", "topic", "campaign", name=op.f("pk_page_views")),
+        sa.PrimaryKeyConstraint("day", "topic", "campaign", name=op.f("pk_page_views")),
     )
 
 

@@ -293,7 +293,7 @@ def test_troubles_are_found(database: Database) -> None:
 def test_the_overview_has_all_figures(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
-        page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
+        page_views.add(session, {page_views.key(make.NOW, "offers", "47"): 7})
     with database.reading() as session:
         found = overview.load(session, WEEK)
     assert (found.opened, found.daily.subscribers) == (7, 1)
