@@ -6,9 +6,9 @@ suppressions those from everything and, if it is for one topic, those from that 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select, union_all
 from sqlalchemy.orm import Session
 
 from preference_center.core.vocab import FetchKind
@@ -19,6 +19,8 @@ EVERYTHING = ""  # instead of a topic
 # A row may be committed some time after the time that it records, and by a machine with another
 # clock.
 MARGIN = timedelta(minutes=1)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_AT_ONCE = 100  # topics in one statement; SQLite refuses more than 500
 
 _Seen = Mapping[tuple[FetchKind, str], datetime]
 
@@ -59,9 +61,10 @@ def oldest_unfetched(session: Session) -> datetime | None:
     """
     seen = {(each.kind, each.topic): each.seen_until for each in session.scalars(select(Fetch))}
     active = session.scalars(select(Topic.slug).where(Topic.archived_at.is_(None))).all()
-    oldest = [_oldest(session, topic, _topic_seen(seen, topic)) for topic in active]
-    oldest.append(_oldest(session, None, _everything_seen(seen, active)))
-    return min((each for each in oldest if each is not None), default=None)
+    wanted = [_first(None, _everything_seen(seen, active))]
+    wanted += [_first(topic, _topic_seen(seen, topic)) for topic in active]
+    some = (wanted[begin : begin + _AT_ONCE] for begin in range(0, len(wanted), _AT_ONCE))
+    return min((at for each in some for at in session.scalars(union_all(*each))), default=None)
 
 
 def _topic_seen(seen: _Seen, topic: str) -> datetime | None:
@@ -76,11 +79,11 @@ def _everything_seen(seen: _Seen, active: Sequence[str]) -> datetime | None:
     return max((each for each in times if each is not None), default=None)
 
 
-def _oldest(session: Session, topic: str | None, after: datetime | None) -> datetime | None:
-    """Return the time of the first unsubscribe after a time: one entry of an index."""
-    statement = select(LedgerRow.recorded_at).where(UNSUBSCRIBED, LedgerRow.topic == topic)
-    if after is not None:
-        statement = statement.where(LedgerRow.recorded_at >= after)
+def _first(topic: str | None, after: datetime | None) -> Select[datetime]:
+    """Return the query of the first unsubscribe since a time: one entry of an index."""
+    statement = select(LedgerRow.recorded_at).where(
+        UNSUBSCRIBED, LedgerRow.topic == topic, LedgerRow.recorded_at >= (after or _BEGINNING)
+    )
     # The order of the index: PostgreSQL would sort by `recorded_at` alone where the topic is NULL.
     ordered = statement.order_by(LedgerRow.topic, LedgerRow.recorded_at)
-    return session.scalars(ordered.limit(1)).first()
+    return select(ordered.limit(1).subquery().c.recorded_at)  # SQLite has no LIMIT in a UNION.

@@ -163,8 +163,7 @@ def test_the_oldest_is_read_from_an_index(database: Database) -> None:
             str(session.connection().exec_driver_sql(f"{explain} {statement}", parameters).all())
             for statement, parameters in statements
         ]
-    assert len(plans) == 3, "each of the two topics, and everything"
-    for plan in plans:
-        assert "ix_ledger_unsubscribed" in plan
-        assert "Sort" not in plan
-        assert "TEMP B-TREE" not in plan
+    (plan,) = plans
+    assert plan.count("ix_ledger_unsubscribed") == 3, "each of the two topics, and everything"
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
