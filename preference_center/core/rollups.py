@@ -18,16 +18,18 @@ from preference_center.store import claim_queries, sets, write_last
 from preference_center.store.pipelines import pipeline
 from preference_center.store.report_queries import day_of
 from preference_center.store.tables import (
+    UNFOLDED,
     Base,
     EmailedCount,
     LedgerCount,
+    LedgerDayCount,
     ReceivedCount,
     SubscriberCount,
 )
 
 # Each connection has a slot of its own, so that no transaction waits for another's counts: not for
 # one that is long, nor for one whose client has lost the network. Few connections have the same.
-SLOTS = 1000
+SLOTS = 1000  # from 1 on: slot 0 has what was folded
 FOLD_SIZE = 1000  # rows
 RECEIVED_WITHIN = timedelta(days=30)
 _SLOT = "slot"  # In the connection's `info`.
@@ -83,14 +85,15 @@ def fold(session: Session, now: datetime) -> int:
     """Move some counts of past days into slot 0, and return how many rows there were.
 
     It returns 0 if none is left. Almost no transaction writes counts of a past day, so they need
-    one slot only. A page would read up to SLOTS rows of each.
+    one slot only. A page would read up to SLOTS rows of each. What is moved also adds to the sums
+    of its day, which charts read.
     """
     return sum(_fold(session, table, now) for table in _TABLES)
 
 
 def _fold(session: Session, table: type[Base], now: datetime) -> int:
     columns = table.__table__.columns
-    past = (columns.day < day_of(now), columns[_SLOT] != 0)
+    past = (columns.day < day_of(now), UNFOLDED)
     # The newest first: an index finds them at once. A row that is locked is left to the next run.
     some = select(*columns).where(*past).order_by(columns.day.desc()).limit(FOLD_SIZE)
     found = [tuple(row) for row in session.execute(some.with_for_update(skip_locked=True))]
@@ -100,7 +103,16 @@ def _fold(session: Session, table: type[Base], now: datetime) -> int:
     for *key, _slot, number in found:
         counts[tuple(key)] += number
     sets.add_counts(session, table, [(*key, 0, counts[key]) for key in sorted(counts)])
+    if table is LedgerCount:
+        _add_to_days(session, counts)
     return len(found)
+
+
+def _add_to_days(session: Session, folded: _Counts) -> None:
+    days = Counter[tuple[Any, ...]]()
+    for (day, _topic, _campaign, *kind), number in folded.items():
+        days[day, *kind] += number
+    sets.add_counts(session, LedgerDayCount, [(*key, days[key]) for key in sorted(days)])
 
 
 def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -123,7 +135,7 @@ def _add(session: Session, table: type[Base], counts: _Counts) -> None:
 def _write(session: Session) -> None:
     """Write the counts in a fixed order, so that no two transactions deadlock."""
     counts = session.info.pop(_COUNTS)
-    slot = session.connection().info.setdefault(_SLOT, secrets.randbelow(SLOTS))
+    slot = session.connection().info.setdefault(_SLOT, 1 + secrets.randbelow(SLOTS))
     with pipeline(session.connection()):
         for table in _TABLES:
             found = sorted(counts.get(table, {}).items())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -38,6 +39,8 @@ SECONDS_BETWEEN_LOOKS = 5  # for texts that were published
 # the text in the language, or no forms if the standard text was put back.
 Newer = Callable[[int], Sequence[tuple[int, str, Forms, Forms]]]
 MAX_EARLIER = 10  # publications in a language before which forms may have been opened
+# A page of figures has thousands of numbers and days, most of them several times.
+_remembering = lru_cache(maxsize=10_000)
 _NOTHING: Mapping[Forms, Forms] = {}
 _Published = tuple[Mapping[Forms, Forms], Mapping[Forms, Forms]]  # in a language, and in none
 
@@ -213,11 +216,11 @@ class Languages:
         made.filters["local"] = lambda at: _local(at, zone)
         made.filters["day"] = lambda at: day(_local(at, zone), locale)
         made.filters["date"] = lambda on: date_in_words(on, locale)
-        made.filters["short_date"] = lambda on: short_date(on, locale)
+        made.filters["short_date"] = _remembering(lambda on: short_date(on, locale))
         made.filters["moment"] = lambda at: moment(_local(at, zone), locale)
         made.filters["sentences"] = lambda text: sentences(text, locale)
         made.filters["isolate"] = texts.isolate_line if direction(code) == "rtl" else str
-        made.filters["number"] = lambda number: format_decimal(number, locale=locale)
+        made.filters["number"] = _remembering(lambda number: format_decimal(number, locale=locale))
         made.filters["percent"] = lambda share: format_percent(share, locale=locale)
         made.globals.update({**self._shared, **brand.values(of_brand)})
         made.globals.update(lang=code, dir=direction(code), languages=self.names())

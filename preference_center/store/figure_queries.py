@@ -12,10 +12,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from preference_center.core.vocab import Event, ReasonCode, Scope, Source
 from preference_center.store.report_queries import AnySelect, day_of
 from preference_center.store.tables import (
+    UNFOLDED,
     AnonymizedReason,
     CampaignRow,
     EmailedCount,
     LedgerCount,
+    LedgerDayCount,
     Reason,
     ReceivedCount,
     SubscriberCount,
@@ -68,9 +70,15 @@ def subscribers_by_topic() -> AnySelect:
 
 def changes_by_day(events: Collection[Event], since: date) -> AnySelect:
     """Return the number of changes: day, event, scope, source, count."""
-    by = (LedgerCount.day, LedgerCount.event, LedgerCount.scope, LedgerCount.source)
-    statement: AnySelect = select(*by, func.sum(LedgerCount.count).label("number"))
-    return statement.where(LedgerCount.day >= since, LedgerCount.event.in_(events)).group_by(*by)
+    folded, others = (
+        select(table.day, table.event, table.scope, table.source, table.count).where(
+            table.day >= since, table.event.in_(events)
+        )
+        for table in (LedgerDayCount, LedgerCount)
+    )
+    found = union_all(folded, others.where(UNFOLDED)).subquery().c
+    by = (found.day, found.event, found.scope, found.source)
+    return select(*by, func.sum(found.count).label("number")).group_by(*by)
 
 
 def changes_by_mailing(

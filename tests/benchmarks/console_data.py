@@ -81,6 +81,10 @@ SELECT at::date, coalesce(topic, ''), coalesce(campaign, ''), event, scope, sour
 FROM changes GROUP BY 1, 2, 3, 4, 5, 6, 7
 """,
     """
+INSERT INTO ledger_day_counts (day, event, scope, source, count)
+SELECT day, event, scope, source, sum(count) FROM ledger_counts WHERE slot = 0 GROUP BY 1, 2, 3, 4
+""",
+    """
 INSERT INTO events (subscriber_id, seq, name, recorded_at, position)
 SELECT id, seq, CASE event WHEN 'unsubscribed' THEN 'topic.stopped' ELSE 'topic.changed' END, at,
     row_number() OVER (ORDER BY at)

@@ -59,8 +59,10 @@ from preference_center.store.tables.staff import (
 from preference_center.store.tables.staff_notes import StaffNote
 from preference_center.store.tables.subscribers import (
     ASKED_FOR_LESS,
+    UNFOLDED,
     UNSUBSCRIBED,
     LedgerCount,
+    LedgerDayCount,
     LedgerDetail,
     LedgerRow,
     SubscriberCount,
@@ -77,6 +79,7 @@ __all__ = [
     "ASKED_FOR_LESS",
     "FAILED",
     "STOPPED",
+    "UNFOLDED",
     "UNNUMBERED",
     "UNSETTLED",
     "UNSUBSCRIBED",
@@ -108,6 +111,7 @@ __all__ = [
     "InboundSeen",
     "KeyCheck",
     "LedgerCount",
+    "LedgerDayCount",
     "LedgerDetail",
     "LedgerRow",
     "LinkedSubscriber",

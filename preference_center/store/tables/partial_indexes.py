@@ -18,7 +18,9 @@ from preference_center.store.tables.inbound import FailedMailing
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
 from preference_center.store.tables.subscribers import (
     ASKED_FOR_LESS,
+    UNFOLDED,
     UNSUBSCRIBED,
+    LedgerCount,
     LedgerRow,
     SubscriptionRow,
 )
@@ -36,6 +38,7 @@ _index("ix_events_unnumbered", UNNUMBERED, EventRow.recorded_at)
 _ended = text("ended_domain IS NOT NULL")
 _index("ix_failed_mailings_ended", _ended, FailedMailing.ended_domain, FailedMailing.day)
 _index("ix_ledger_asked_for_less", ASKED_FOR_LESS, LedgerRow.recorded_at)
+_index("ix_ledger_counts_unfolded", UNFOLDED, LedgerCount.day)
 _index("ix_ledger_unsubscribed", UNSUBSCRIBED, LedgerRow.topic, LedgerRow.recorded_at)
 _index("ix_outbox_due", UNSETTLED, OutboxRow.due_at)
 _index("ix_outbox_failed", FAILED, OutboxRow.settled_at)

@@ -24,6 +24,7 @@ UNSUBSCRIBED = text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce
 ASKED_FOR_LESS = text(
     "event IN ('reduced', 'paused') AND source IN ('page', 'one-click', 'mailto')"
 )
+UNFOLDED = text("slot <> 0")
 
 
 class Topic(Base):
@@ -201,7 +202,7 @@ class LedgerCount(Base):
     """How many ledger rows were recorded on one UTC day; "" if there is no topic or campaign.
 
     A connection adds to the row of its slot, so that writers do not wait for each other. The count
-    is the sum over the slots.
+    is the sum over the slots. Those of past days are moved into slot 0.
     """
 
     __tablename__ = "ledger_counts"
@@ -218,6 +219,23 @@ class LedgerCount(Base):
     scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
     source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+
+
+class LedgerDayCount(Base):
+    """The sums of slot 0 of LedgerCount over all topics and campaigns."""
+
+    __tablename__ = "ledger_day_counts"
+    __table_args__ = (
+        one_of("event", Event),
+        one_of("scope", Scope),
+        one_of("source", Source),
+    )
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
+    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
+    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
     count: Mapped[int]
 
 

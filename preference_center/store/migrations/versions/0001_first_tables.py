@@ -29,6 +29,7 @@ def upgrade() -> None:
     _create_inbound_seen()
     _create_key_checks()
     _create_ledger_counts()
+    _create_ledger_day_counts()
     _create_mailbox_requests()
     _create_outbox()
     _create_page_views()
@@ -58,6 +59,42 @@ def upgrade() -> None:
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=op.f(f"ck_{table}_{column}"))
+
+
+def _words_of_ledger(table: str) -> tuple[sa.CheckConstraint, ...]:
+    return (
+        _one_of(
+            table,
+            "source",
+            "one-click",
+            "page",
+            "mailto",
+            "complaint",
+            "bounce",
+            "provider",
+            "api",
+            "import",
+            "console",
+            "cli",
+        ),
+        _one_of(table, "scope", "topic", "all", "address"),
+        _one_of(
+            table,
+            "event",
+            "subscribed",
+            "unsubscribed",
+            "unconfirmed",
+            "resubscribed",
+            "stayed_off",
+            "reduced",
+            "increased",
+            "paused",
+            "resumed",
+            "undone",
+            "lifted",
+            "erased",
+        ),
+    )
 
 
 def _create_anonymized_reasons() -> None:
@@ -317,37 +354,7 @@ def _create_ledger_counts() -> None:
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        _one_of(
-            "ledger_counts",
-            "source",
-            "one-click",
-            "page",
-            "mailto",
-            "complaint",
-            "bounce",
-            "provider",
-            "api",
-            "import",
-            "console",
-            "cli",
-        ),
-        _one_of("ledger_counts", "scope", "topic", "all", "address"),
-        _one_of(
-            "ledger_counts",
-            "event",
-            "subscribed",
-            "unsubscribed",
-            "unconfirmed",
-            "resubscribed",
-            "stayed_off",
-            "reduced",
-            "increased",
-            "paused",
-            "resumed",
-            "undone",
-            "lifted",
-            "erased",
-        ),
+        *_words_of_ledger("ledger_counts"),
         sa.PrimaryKeyConstraint(
             "day",
             "topic",
@@ -357,6 +364,28 @@ def _create_ledger_counts() -> None:
             "source",
             "slot",
             name=op.f("pk_ledger_counts"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_ledger_counts_unfolded"),
+        "ledger_counts",
+        ["day"],
+        postgresql_where=sa.text("slot <> 0"),
+        sqlite_where=sa.text("slot <> 0"),
+    )
+
+
+def _create_ledger_day_counts() -> None:
+    op.create_table(
+        "ledger_day_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("event", sa.String(length=16), nullable=False),
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        *_words_of_ledger("ledger_day_counts"),
+        sa.PrimaryKeyConstraint(
+            "day", "event", "scope", "source", name=op.f("pk_ledger_day_counts")
         ),
     )
 
@@ -621,37 +650,7 @@ def _create_ledger() -> None:
         sa.Column("wording", sa.LargeBinary(length=32), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
-        _one_of(
-            "ledger",
-            "source",
-            "one-click",
-            "page",
-            "mailto",
-            "complaint",
-            "bounce",
-            "provider",
-            "api",
-            "import",
-            "console",
-            "cli",
-        ),
-        _one_of("ledger", "scope", "topic", "all", "address"),
-        _one_of(
-            "ledger",
-            "event",
-            "subscribed",
-            "unsubscribed",
-            "unconfirmed",
-            "resubscribed",
-            "stayed_off",
-            "reduced",
-            "increased",
-            "paused",
-            "resumed",
-            "undone",
-            "lifted",
-            "erased",
-        ),
+        *_words_of_ledger("ledger"),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_ledger_subscriber_id")
         ),
