@@ -7,13 +7,16 @@ suppressions those from everything and, if it is for one topic, those from that 
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Select, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
+from preference_center.core import topics
 from preference_center.core.vocab import FetchKind
 from preference_center.store import queries
-from preference_center.store.tables import UNSUBSCRIBED, Fetch, LedgerRow, Topic
+from preference_center.store.tables import UNSUBSCRIBED, Fetch, LedgerRow
 
 EVERYTHING = ""  # instead of a topic
 # A row may be committed some time after the time that it records, and by a machine with another
@@ -60,30 +63,43 @@ def oldest_unfetched(session: Session) -> datetime | None:
     when it was exported, or when there was an audience check of every topic since.
     """
     seen = {(each.kind, each.topic): each.seen_until for each in session.scalars(select(Fetch))}
-    active = session.scalars(select(Topic.slug).where(Topic.archived_at.is_(None))).all()
-    wanted = [_first(None, _everything_seen(seen, active))]
-    wanted += [_first(topic, _topic_seen(seen, topic)) for topic in active]
-    some = (wanted[begin : begin + _AT_ONCE] for begin in range(0, len(wanted), _AT_ONCE))
-    return min((at for each in some for at in session.scalars(union_all(*each))), default=None)
+    active = topics.active(session)
+    after = _everything_seen(seen, active)
+    found = list(session.scalars(_FIRST_OF_EVERYTHING, {"after": after}))
+    for begin in range(0, len(active), _AT_ONCE):
+        some = active[begin : begin + _AT_ONCE]
+        values: dict[str, Any] = {f"topic{n}": topic for n, topic in enumerate(some)}
+        values |= {f"after{n}": _topic_seen(seen, topic) for n, topic in enumerate(some)}
+        found += session.scalars(_first_of_topics(len(some)), values)
+    return min(found, default=None)
 
 
-def _topic_seen(seen: _Seen, topic: str) -> datetime | None:
+def _topic_seen(seen: _Seen, topic: str) -> datetime:
     keys = [(kind, topic) for kind in FetchKind] + [(FetchKind.PREFERENCES, EVERYTHING)]
-    return max((seen[key] for key in keys if key in seen), default=None)
+    return max((seen[key] for key in keys if key in seen), default=_BEGINNING)
 
 
-def _everything_seen(seen: _Seen, active: Sequence[str]) -> datetime | None:
-    asked = [seen.get((FetchKind.AUDIENCE, topic)) for topic in active]
-    by_all = min((each for each in asked if each is not None), default=None)
-    times = [seen.get((FetchKind.SUPPRESSIONS, EVERYTHING)), None if None in asked else by_all]
-    return max((each for each in times if each is not None), default=None)
+def _everything_seen(seen: _Seen, active: Sequence[str]) -> datetime:
+    asked = [seen.get((FetchKind.AUDIENCE, topic), _BEGINNING) for topic in active]
+    exported = seen.get((FetchKind.SUPPRESSIONS, EVERYTHING), _BEGINNING)
+    return max(exported, min(asked, default=_BEGINNING))
 
 
-def _first(topic: str | None, after: datetime | None) -> Select[datetime]:
+def _first(is_of_topic: ColumnElement[bool], after: str) -> Select[datetime]:
     """Return the query of the first unsubscribe since a time: one entry of an index."""
-    statement = select(LedgerRow.recorded_at).where(
-        UNSUBSCRIBED, LedgerRow.topic == topic, LedgerRow.recorded_at >= (after or _BEGINNING)
+    found = select(LedgerRow.recorded_at).where(
+        UNSUBSCRIBED, is_of_topic, LedgerRow.recorded_at >= bindparam(after)
     )
     # The order of the index: PostgreSQL would sort by `recorded_at` alone where the topic is NULL.
-    ordered = statement.order_by(LedgerRow.topic, LedgerRow.recorded_at)
-    return select(ordered.limit(1).subquery().c.recorded_at)  # SQLite has no LIMIT in a UNION.
+    return found.order_by(LedgerRow.topic, LedgerRow.recorded_at).limit(1)
+
+
+_FIRST_OF_EVERYTHING = _first(LedgerRow.topic.is_(None), "after")
+
+
+@cache  # Building it takes longer than the database needs to answer.
+def _first_of_topics(count: int) -> CompoundSelect[datetime]:
+    """Return the query of the first unsubscribes from some topics: those that there are."""
+    each = (_first(LedgerRow.topic == bindparam(f"topic{n}"), f"after{n}") for n in range(count))
+    # SQLite has LIMIT in subqueries only, not in the parts of a UNION.
+    return union_all(*(select(one.subquery().c.recorded_at) for one in each))

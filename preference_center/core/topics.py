@@ -23,6 +23,7 @@ from preference_center.store.tables import TopicText
 from preference_center.util.text import is_one_line
 
 DEFAULT_LOCALE = "en"
+_ORDER = (Topic.position.is_(None), Topic.position, Topic.slug)
 LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -156,9 +157,15 @@ def slugs_of(session: Session, codes: Collection[bytes]) -> dict[bytes, str]:
 
 def list_topics(session: Session) -> list[Topic]:
     """Return all topics, hidden and archived ones too, in their order, otherwise by slug."""
-    order = (Topic.position.is_(None), Topic.position, Topic.slug)
-    statement = select(Topic).order_by(*order).options(joinedload(Topic.texts))
+    statement = select(Topic).order_by(*_ORDER).options(joinedload(Topic.texts))
     return list(session.scalars(statement).unique())
+
+
+def active(session: Session) -> list[str]:
+    """Return the slugs of the topics that are not archived, in the order of `list_topics`."""
+    return list(
+        session.scalars(select(Topic.slug).where(Topic.archived_at.is_(None)).order_by(*_ORDER))
+    )
 
 
 def names(session: Session, locale: str = DEFAULT_LOCALE) -> dict[str, str]:

@@ -84,5 +84,4 @@ def _receiving(session: Session) -> list[tuple[str, Counter[Frequency]]]:
     found: dict[str, Counter[Frequency]] = defaultdict(Counter)
     for topic, frequency, number in session.execute(figure_queries.subscribers_by_topic()):
         found[topic][Frequency(frequency)] = int(number)
-    active = [each.slug for each in topics.list_topics(session) if each.archived_at is None]
-    return [(slug, found[slug]) for slug in active]
+    return [(slug, found[slug]) for slug in topics.active(session)]

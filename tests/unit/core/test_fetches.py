@@ -163,7 +163,7 @@ def test_the_oldest_is_read_from_an_index(database: Database) -> None:
             str(session.connection().exec_driver_sql(f"{explain} {statement}", parameters).all())
             for statement, parameters in statements
         ]
-    (plan,) = plans
-    assert plan.count("ix_ledger_unsubscribed") == 3, "each of the two topics, and everything"
-    assert "Sort" not in plan
-    assert "TEMP B-TREE" not in plan
+    assert [each.count("ix_ledger_unsubscribed") for each in plans] == [1, 2], "all, two topics"
+    for plan in plans:
+        assert "Sort" not in plan
+        assert "TEMP B-TREE" not in plan
