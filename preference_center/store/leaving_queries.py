@@ -69,11 +69,12 @@ def left_after(
 
 
 def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
-    """Return who asked for less of a topic in a time, and when they first left it after that.
+    """Return when subscribers asked for less of a topic, and when they first left it after that.
 
-    An unsubscribe that they undid does not count. Columns: subscriber_id, topic, asked_at, left_at
-    or NULL. The newest `limit` requests count. The rows are found by an index of such requests, and
-    those of each subscriber by their key.
+    Columns: asked_at, left_at, count; both times are NULL for those who did not leave. An
+    unsubscribe that was undone does not count. The newest `limit` requests count, each subscriber
+    once for a topic. The rows are found by an index of such requests, and those of each subscriber
+    by their key.
     """
     columns = (LedgerRow.subscriber_id, LedgerRow.seq, LedgerRow.topic, LedgerRow.occurred_at)
     newest = (
@@ -92,10 +93,17 @@ def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
         or_(left.topic == asked.c.topic, left.scope == Scope.ALL),
         ~_was_undone(left),
     )
-    by = (asked.c.subscriber_id, asked.c.topic)
-    first = func.min(asked.c.occurred_at).label("asked_at")
-    statement: AnySelect = select(*by, first, func.min(left.occurred_at).label("left_at"))
-    return statement.outerjoin(left, later).group_by(*by)
+    first_left = func.min(left.occurred_at)
+    first_asked = case((first_left.is_not(None), func.min(asked.c.occurred_at)))
+    each = select(first_asked.label("asked_at"), first_left.label("left_at"))
+    by_subscriber = (
+        each.select_from(asked)
+        .outerjoin(left, later)
+        .group_by(asked.c.subscriber_id, asked.c.topic)
+    )
+    found = by_subscriber.subquery().c
+    by = (found.asked_at, found.left_at)
+    return select(*by, func.count().label("number")).group_by(*by)
 
 
 def people(less: Collection[Event], sources: Collection[Source]) -> AnySelect:

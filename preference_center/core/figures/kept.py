@@ -38,5 +38,5 @@ def load(session: Session, now: datetime) -> list[Kept]:
 def _kept(session: Session, after: timedelta, now: datetime) -> Kept:
     until = midnight(day_of(now)) - after
     found = session.execute(leaving_queries.followed(until - WINDOW, until, MAX_FOLLOWED)).all()
-    left = [row for row in found if row.left_at is not None and row.left_at - row.asked_at <= after]
-    return Kept(after.days, len(found), len(found) - len(left))
+    stayed = (row for row in found if row.left_at is None or row.left_at - row.asked_at > after)
+    return Kept(after.days, sum(row.number for row in found), sum(row.number for row in stayed))
