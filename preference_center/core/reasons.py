@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.errors import InvalidReasonError
 from preference_center.core.vocab import ReasonCode
+from preference_center.store.report_queries import day_of, monday_of
 from preference_center.store.tables import LedgerRow, Reason
 from preference_center.util.text import without_controls
 
@@ -63,5 +64,4 @@ def masked(note: str) -> str:
 
 def week_of(at: datetime) -> date:
     """Return the Monday (UTC) of the week of a time."""
-    day = at.astimezone(UTC).date()
-    return day - timedelta(days=day.weekday())
+    return monday_of(day_of(at))

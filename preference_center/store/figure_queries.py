@@ -2,22 +2,36 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, literal, or_, select, union, union_all
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+    union_all,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from preference_center.core.vocab import Event, ReasonCode, Scope, Source
-from preference_center.store.report_queries import AnySelect, day_of
+from preference_center.store.report_queries import AnySelect, day_of, monday_of
 from preference_center.store.tables import (
+    FOLDED,
     UNFOLDED,
     AnonymizedReason,
     CampaignRow,
     EmailedCount,
     LedgerCount,
     LedgerDayCount,
+    LedgerWeekCount,
     Reason,
     ReceivedCount,
     SubscriberCount,
@@ -81,6 +95,27 @@ def changes_by_day(events: Collection[Event], since: date) -> AnySelect:
     return select(*by, func.sum(found.count).label("number")).group_by(*by)
 
 
+def changes_by_kind(events: Collection[Event], since: date) -> AnySelect:
+    """Return the number of changes: topic, campaign, event, scope, source, number.
+
+    Whole weeks are read from their sums. What `fold` has not moved is not in those.
+    """
+    monday, day = monday_of(since + timedelta(days=6)), LedgerCount.day
+    parts = (
+        (LedgerWeekCount, LedgerWeekCount.week >= monday),
+        (LedgerCount, and_(FOLDED, day >= since, day < monday)),
+        (LedgerCount, and_(UNFOLDED, day >= since)),
+    )
+    rows = (
+        select(row.topic, row.campaign, row.event, row.scope, row.source, row.count).where(
+            condition, row.event.in_(events)
+        )
+        for row, condition in parts
+    )
+    *by, number = union_all(*rows).subquery().c
+    return select(*by, func.sum(number).label("number")).group_by(*by)
+
+
 def changes_by_mailing(
     rated: Collection[Source], own: Collection[Source], since: date
 ) -> AnySelect:
@@ -89,26 +124,24 @@ def changes_by_mailing(
     `unsubscribed` are those by the sources `rated`. What is asked for counts by the sources `own`:
     `asked` and `asked_everything` are who left one topic or everything, and were asked why.
     """
-    event, scope, source = LedgerCount.event, LedgerCount.scope, LedgerCount.source
-    left = event == Event.UNSUBSCRIBED
-    by_subscriber = and_(source.in_(own), scope != Scope.ADDRESS)
+    found = changes_by_kind((Event.UNSUBSCRIBED, *ASKED), since).subquery().c
+    left = found.event == Event.UNSUBSCRIBED
+    by_subscriber = and_(found.source.in_(own), found.scope != Scope.ADDRESS)
     columns = {
-        "unsubscribed": and_(left, source.in_(rated)),
-        "left_everything": and_(left, scope != Scope.TOPIC),
-        "left_complaint": and_(left, source == Source.COMPLAINT),
-        "left_bounce": and_(left, source == Source.BOUNCE),
-        "asked": and_(left, source.in_(own), scope == Scope.TOPIC),
-        "asked_everything": and_(left, source.in_(own), scope != Scope.TOPIC),
-        **{each.value: and_(event == each, by_subscriber) for each in ASKED},
+        "unsubscribed": and_(left, found.source.in_(rated)),
+        "left_everything": and_(left, found.scope != Scope.TOPIC),
+        "left_complaint": and_(left, found.source == Source.COMPLAINT),
+        "left_bounce": and_(left, found.source == Source.BOUNCE),
+        "asked": and_(left, found.source.in_(own), found.scope == Scope.TOPIC),
+        "asked_everything": and_(left, found.source.in_(own), found.scope != Scope.TOPIC),
+        **{each.value: and_(found.event == each, by_subscriber) for each in ASKED},
     }
     sums = [
-        func.sum(case((condition, LedgerCount.count), else_=0)).label(name)
+        # PostgreSQL's sum of sums would be a decimal.
+        cast(func.sum(case((condition, found.number), else_=0)), BigInteger).label(name)
         for name, condition in columns.items()
     ]
-    by = (LedgerCount.topic, LedgerCount.campaign)
-    statement: AnySelect = select(*by, *sums)
-    kinds = (Event.UNSUBSCRIBED, *ASKED)
-    return statement.where(LedgerCount.day >= since, event.in_(kinds)).group_by(*by)
+    return select(found.topic, found.campaign, *sums).group_by(found.topic, found.campaign)
 
 
 def changes_by_topic(event: Event, sources: Collection[Source], since: date) -> AnySelect:

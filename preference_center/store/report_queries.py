@@ -184,6 +184,11 @@ def day_of(at: datetime) -> date:
     return at.astimezone(UTC).date()
 
 
+def monday_of(day: date) -> date:
+    """Return the first day of a week."""
+    return day - timedelta(days=day.weekday())
+
+
 def last_day(until: datetime) -> date:
     """Return the last UTC day of which a part is before `until`."""
     return day_of(until - timedelta.resolution)

@@ -85,6 +85,11 @@ INSERT INTO ledger_day_counts (day, event, scope, source, count)
 SELECT day, event, scope, source, sum(count) FROM ledger_counts WHERE slot = 0 GROUP BY 1, 2, 3, 4
 """,
     """
+INSERT INTO ledger_week_counts (week, topic, campaign, event, scope, source, count)
+SELECT date_trunc('week', day)::date, topic, campaign, event, scope, source, sum(count)
+FROM ledger_counts WHERE slot = 0 GROUP BY 1, 2, 3, 4, 5, 6
+""",
+    """
 INSERT INTO events (subscriber_id, seq, name, recorded_at, position)
 SELECT id, seq, CASE event WHEN 'unsubscribed' THEN 'topic.stopped' ELSE 'topic.changed' END, at,
     row_number() OVER (ORDER BY at)

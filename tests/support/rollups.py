@@ -68,6 +68,12 @@ def by_day(session: Session) -> Counts:
     return Counter({tuple(key): number for *key, number in rows})
 
 
+def by_kind(session: Session, since: date) -> Counts:
+    """Return the counts of ledger rows without days and slots, as the mailings' are read."""
+    rows = session.execute(figure_queries.changes_by_kind(tuple(Event), since))
+    return Counter({tuple(key): number for *key, number in rows})
+
+
 def received(session: Session) -> Counts:
     """Return the counts by emails received: by day, number of emails, and who unsubscribed."""
     counts = Counts()

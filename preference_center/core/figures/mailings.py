@@ -161,7 +161,7 @@ def read(session: Session, period: Period) -> list[Mailing]:
     found = session.execute(changes).mappings().all()
     one_topic = _topics_of(session, {row["campaign"] for row in found if not row["topic"]})
     for row in found:
-        sums = {name: int(number) for name, number in row.items() if name not in _KEY}
+        sums = {name: number for name, number in row.items() if name not in _KEY}
         slug = row["topic"] or one_topic.get(row["campaign"], "")
         rows[slug, row["campaign"]].update(sums)
     return [Mailing(*key, first_days.get(key), counts) for key, counts in rows.items()]

@@ -59,12 +59,14 @@ from preference_center.store.tables.staff import (
 from preference_center.store.tables.staff_notes import StaffNote
 from preference_center.store.tables.subscribers import (
     ASKED_FOR_LESS,
+    FOLDED,
     UNFOLDED,
     UNSUBSCRIBED,
     LedgerCount,
     LedgerDayCount,
     LedgerDetail,
     LedgerRow,
+    LedgerWeekCount,
     SubscriberCount,
     SubscriberRow,
     SubscriptionRow,
@@ -78,6 +80,7 @@ from preference_center.store.tables.webhooks import WebhookDelivery, WebhookRow
 __all__ = [
     "ASKED_FOR_LESS",
     "FAILED",
+    "FOLDED",
     "STOPPED",
     "UNFOLDED",
     "UNNUMBERED",
@@ -114,6 +117,7 @@ __all__ = [
     "LedgerDayCount",
     "LedgerDetail",
     "LedgerRow",
+    "LedgerWeekCount",
     "LinkedSubscriber",
     "MailboxRequest",
     "OutboxRow",

@@ -24,7 +24,7 @@ UNSUBSCRIBED = text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce
 ASKED_FOR_LESS = text(
     "event IN ('reduced', 'paused') AND source IN ('page', 'one-click', 'mailto')"
 )
-UNFOLDED = text("slot <> 0")
+UNFOLDED, FOLDED = text("slot <> 0"), text("slot = 0")
 
 
 class Topic(Base):
@@ -233,6 +233,25 @@ class LedgerDayCount(Base):
     )
 
     day: Mapped[date] = mapped_column(primary_key=True)
+    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
+    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
+    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
+    count: Mapped[int]
+
+
+class LedgerWeekCount(Base):
+    """The sums of slot 0 of LedgerCount over the days of a week, which begins on Monday."""
+
+    __tablename__ = "ledger_week_counts"
+    __table_args__ = (
+        one_of("event", Event),
+        one_of("scope", Scope),
+        one_of("source", Source),
+    )
+
+    week: Mapped[date] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
     event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
     scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
     source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)

@@ -1,7 +1,7 @@
 """Roll-ups: they say what the ledger says, and their writers do not wait for each other long."""
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
 from random import Random
@@ -24,6 +24,7 @@ from tests.support import make
 from tests.support.rollups import (
     Counts,
     by_day,
+    by_kind,
     counted,
     receiving,
     receiving_counted,
@@ -32,6 +33,7 @@ from tests.support.rollups import (
 from tests.unit.core.test_apply import STEPS, changes_of
 
 DAY = timedelta(days=1)
+TODAY = make.NOW.date()
 NOON = make.NOW.replace(hour=12, minute=0)
 
 
@@ -40,11 +42,18 @@ def _assert_equal(database: Database) -> Counts:
         found = rolled_up(session)
         assert found == counted(session)
         assert receiving(session) == receiving_counted(session)
-        days = Counts()
-        for (day, _topic, _campaign, *kind), number in found.items():
-            days[day, *kind] += number
-        assert by_day(session) == days
+        assert by_day(session) == _summed(found, lambda day, *about: (day, *about[2:]))
+        for since in (TODAY + number * DAY for number in range(-8, 9)):
+            later = Counts({key: number for key, number in found.items() if key[0] >= since})
+            assert by_kind(session, since) == _summed(later, lambda _day, *about: about)
     return found
+
+
+def _summed(counts: Counts, key_of: Callable[..., tuple[Any, ...]]) -> Counts:
+    sums = Counts()
+    for key, number in counts.items():
+        sums[key_of(*key)] += number
+    return sums
 
 
 def _apply(database: Database, changes: Sequence[Change[Any]]) -> None:

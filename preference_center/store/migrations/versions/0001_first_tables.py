@@ -30,6 +30,7 @@ def upgrade() -> None:
     _create_key_checks()
     _create_ledger_counts()
     _create_ledger_day_counts()
+    _create_ledger_week_counts()
     _create_mailbox_requests()
     _create_outbox()
     _create_page_views()
@@ -386,6 +387,29 @@ def _create_ledger_day_counts() -> None:
         *_words_of_ledger("ledger_day_counts"),
         sa.PrimaryKeyConstraint(
             "day", "event", "scope", "source", name=op.f("pk_ledger_day_counts")
+        ),
+    )
+
+
+def _create_ledger_week_counts() -> None:
+    op.create_table(
+        "ledger_week_counts",
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("event", sa.String(length=16), nullable=False),
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        *_words_of_ledger("ledger_week_counts"),
+        sa.PrimaryKeyConstraint(
+            "week",
+            "topic",
+            "campaign",
+            "event",
+            "scope",
+            "source",
+            name=op.f("pk_ledger_week_counts"),
         ),
     )
 
