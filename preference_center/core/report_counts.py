@@ -74,7 +74,7 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self._by_month = self.by is ReportBy.MONTH
-        found = self.session.execute(report_queries.topics_of_campaigns())
+        found = self.session.execute(report_queries.topics_of_campaigns(self.session))
         self._topics = {row.campaign: row.topic for row in found}
 
     def key(self, month: str, topic: str | None, campaign: str | None) -> Key | None:

@@ -19,9 +19,11 @@ from sqlalchemy import (
     union,
     union_all,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from preference_center.core.vocab import Event, ReasonCode, Scope, Source
+from preference_center.store.queries import among
 from preference_center.store.report_queries import AnySelect, day_of, monday_of
 from preference_center.store.tables import (
     FOLDED,
@@ -173,13 +175,13 @@ def received(since: date) -> AnySelect:
     return statement.where(ReceivedCount.day >= since).group_by(*by)
 
 
-def counted(campaigns: Collection[str]) -> AnySelect:
+def counted(session: Session, campaigns: Collection[str]) -> AnySelect:
     """Return the mailings of these campaigns of which emails were counted: topic, campaign."""
     claimed = select(EmailedCount.topic, EmailedCount.campaign)
     stated = select(CampaignRow.topic, CampaignRow.name.label("campaign"))
     known = union(
-        claimed.where(EmailedCount.campaign.in_(campaigns)),
-        stated.where(CampaignRow.name.in_(campaigns), CampaignRow.sent.is_not(None)),
+        claimed.where(among(session, EmailedCount.campaign, campaigns)),
+        stated.where(among(session, CampaignRow.name, campaigns), CampaignRow.sent.is_not(None)),
     ).subquery()
     return select(known.c.topic, known.c.campaign)
 

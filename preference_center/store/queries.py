@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from json import dumps
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Table,
-    Uuid,
     and_,
     any_,
     bindparam,
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
     Insert = postgresql.Insert | sqlite.Insert
+
+_Value = TypeVar("_Value", UUID, str)
 
 # Citus refuses a lock of several subscribers, so there they are locked one by one.
 _LOCK_ONE = "SELECT FROM subscribers WHERE subscriber_id = %b FOR UPDATE"
@@ -157,13 +158,14 @@ def load_address_rules(session: Session, ids: Collection[UUID]) -> dict[UUID, Ad
 
 
 def among(
-    session: Session, column: InstrumentedAttribute[UUID], ids: Sequence[UUID]
+    session: Session, column: InstrumentedAttribute[_Value], wanted: Collection[_Value]
 ) -> ColumnElement[bool]:
-    """Return the condition that a column has one of `ids`, in one parameter however many."""
+    """Return the condition that a column has a wanted value, in one parameter however many."""
     if session.get_bind().dialect.name == "sqlite":
-        values = func.json_each(dumps([each.hex for each in ids])).table_valued("value")
+        stored = [each.hex if isinstance(each, UUID) else each for each in wanted]
+        values = func.json_each(dumps(stored)).table_valued("value")
         return column.in_(select(values.c.value))
-    return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
+    return column == any_(bindparam(None, list(wanted), ARRAY(column.type)))
 
 
 def lock_ids(session: Session, ids: Iterable[UUID]) -> None:

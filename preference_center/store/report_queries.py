@@ -19,8 +19,10 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.orm import Session
 
 from preference_center.core.vocab import Event
+from preference_center.store.queries import among
 from preference_center.store.tables import (
     AnonymizedReason,
     CampaignRow,
@@ -90,13 +92,13 @@ def sent(wanted: ReportFilter) -> AnySelect:
     return _on_days(statement, CampaignRow.date, wanted)
 
 
-def topics_of_campaigns(named: Collection[str] | None = None) -> AnySelect:
+def topics_of_campaigns(session: Session, named: Collection[str] | None = None) -> AnySelect:
     """Return the campaigns that only one topic has, of all or of those named: campaign, topic."""
     claimed = select(EmailedCount.topic, EmailedCount.campaign)
     stated = select(CampaignRow.topic, CampaignRow.name)
     if named is not None:
-        claimed = claimed.where(EmailedCount.campaign.in_(named))
-        stated = stated.where(CampaignRow.name.in_(named))
+        claimed = claimed.where(among(session, EmailedCount.campaign, named))
+        stated = stated.where(among(session, CampaignRow.name, named))
     known = union_all(claimed, stated).subquery()
     only = func.min(known.c.topic).label("topic")
     statement: AnySelect = select(known.c.campaign, only).group_by(known.c.campaign)

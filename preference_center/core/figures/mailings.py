@@ -180,7 +180,7 @@ def _topics_of(session: Session, campaigns: Collection[str]) -> dict[str, str]:
     """Return the topic of each of these campaigns that only one topic has."""
     if not campaigns:
         return {}
-    found = session.execute(report_queries.topics_of_campaigns(campaigns))
+    found = session.execute(report_queries.topics_of_campaigns(session, campaigns))
     return {row.campaign: row.topic for row in found}
 
 
@@ -196,7 +196,9 @@ def without_claims(session: Session, found: Iterable[Mailing]) -> list[Mailing]:
     names = {each.campaign for each in unknown}
     if not names:
         return []
-    known = {(row.topic, row.campaign) for row in session.execute(figure_queries.counted(names))}
+    known = {
+        (row.topic, row.campaign) for row in session.execute(figure_queries.counted(session, names))
+    }
     return [each for each in unknown if each.key not in known]
 
 

@@ -74,7 +74,7 @@ def load(session: Session, period: Period) -> Overview:
         reasons=reasons.load(session, period, mailings.asked(found)),
         kept=kept.load(session, period.now),
         received=received.load(session, period),
-        opened=mailings.summed(found)["opened"],
+        opened=sum(each.counts["opened"] for each in found),
         receiving=_receiving(session),
         notes=day_notes.between(session, period.first, period.today),
     )

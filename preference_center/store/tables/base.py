@@ -1,6 +1,6 @@
 """What all tables share: column types and the names of constraints."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -42,8 +42,12 @@ class Word(TypeDecorator[StrEnum]):
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
         return None if value is None else self.vocabulary(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.vocabulary(value)
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[str | None], StrEnum | None]:
+        # A look-up takes a tenth of the time of `process_result_value`. Pages read thousands.
+        members: dict[str | None, StrEnum | None] = {each.value: each for each in self.vocabulary}
+        return (members | {None: None}).__getitem__
 
     @property
     def python_type(self) -> type[StrEnum]:
