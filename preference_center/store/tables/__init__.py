@@ -8,6 +8,17 @@ from preference_center.store.tables.console_jobs import (
     ConsoleJob,
     SavedExportRow,
 )
+from preference_center.store.tables.counts import (
+    FOLDED,
+    UNFOLDED,
+    EmailedCount,
+    LedgerCount,
+    LedgerDayCount,
+    LedgerWeekCount,
+    PageView,
+    ReceivedCount,
+    SubscriberCount,
+)
 from preference_center.store.tables.data_requests import DataComplaint, LinkedSubscriber
 from preference_center.store.tables.edited_texts import EditedText
 from preference_center.store.tables.feed import (
@@ -36,12 +47,9 @@ from preference_center.store.tables.sending import (
     AnonymizedReason,
     CampaignRow,
     Claim,
-    EmailedCount,
     Fetch,
     OutboxRow,
-    PageView,
     Reason,
-    ReceivedCount,
 )
 from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.staff import (
@@ -59,15 +67,9 @@ from preference_center.store.tables.staff import (
 from preference_center.store.tables.staff_notes import StaffNote
 from preference_center.store.tables.subscribers import (
     ASKED_FOR_LESS,
-    FOLDED,
-    UNFOLDED,
     UNSUBSCRIBED,
-    LedgerCount,
-    LedgerDayCount,
     LedgerDetail,
     LedgerRow,
-    LedgerWeekCount,
-    SubscriberCount,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Index, TextClause, text
 
 from preference_center.store.tables.base import Base
+from preference_center.store.tables.counts import UNFOLDED, LedgerCount
 from preference_center.store.tables.feed import (
     STOPPED,
     UNNUMBERED,
@@ -18,9 +19,7 @@ from preference_center.store.tables.inbound import FailedMailing
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
 from preference_center.store.tables.subscribers import (
     ASKED_FOR_LESS,
-    UNFOLDED,
     UNSUBSCRIBED,
-    LedgerCount,
     LedgerRow,
     SubscriptionRow,
 )

@@ -1,4 +1,4 @@
-"""The outbox, claims, campaigns, reasons for leaving, and page views."""
+"""The outbox, claims, campaigns, and reasons for leaving."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.core.api_vocab import EmailsReceived
 from preference_center.core.vocab import FetchKind, OutboxKind, OutboxState, ReasonCode
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
@@ -104,34 +103,6 @@ class CampaignRow(Base):
     sent: Mapped[int | None]
 
 
-class EmailedCount(Base):
-    """How many emails were claimed on one UTC day, less those released. Slots are summed."""
-
-    __tablename__ = "emailed_counts"
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
-    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    count: Mapped[int]
-
-
-class ReceivedCount(Base):
-    """How many emails were claimed on one UTC day, less those released, or how many unsubscribed.
-
-    `received` is how many emails the subscriber was sent within 30 days. Slots are summed.
-    """
-
-    __tablename__ = "received_counts"
-    __table_args__ = (one_of("received", EmailsReceived),)
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    received: Mapped[EmailsReceived] = mapped_column(Word(EmailsReceived, 8), primary_key=True)
-    unsubscribed: Mapped[bool] = mapped_column(primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    count: Mapped[int]
-
-
 class Reason(Base):
     """Why a subscriber left, for ledger row `seq`."""
 
@@ -170,14 +141,3 @@ class AnonymizedReason(Base):
     campaign: Mapped[str | None] = mapped_column(String(40))
     code: Mapped[ReasonCode] = mapped_column(Word(ReasonCode, 24))
     note: Mapped[str]
-
-
-class PageView(Base):
-    """How often the pages behind a campaign's links were viewed on one UTC day."""
-
-    __tablename__ = "page_views"
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
-    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
-    count: Mapped[int]

@@ -24,7 +24,6 @@ UNSUBSCRIBED = text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce
 ASKED_FOR_LESS = text(
     "event IN ('reduced', 'paused') AND source IN ('page', 'one-click', 'mailto')"
 )
-UNFOLDED, FOLDED = text("slot <> 0"), text("slot = 0")
 
 
 class Topic(Base):
@@ -196,79 +195,3 @@ class LedgerDetail(Base):
     salt: Mapped[bytes] = mapped_column(LargeBinary(16))
     before: Mapped[str]
     after: Mapped[str]
-
-
-class LedgerCount(Base):
-    """How many ledger rows were recorded on one UTC day; "" if there is no topic or campaign.
-
-    A connection adds to the row of its slot, so that writers do not wait for each other. The count
-    is the sum over the slots. Those of past days are moved into slot 0.
-    """
-
-    __tablename__ = "ledger_counts"
-    __table_args__ = (
-        one_of("event", Event),
-        one_of("scope", Scope),
-        one_of("source", Source),
-    )
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
-    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
-    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
-    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
-    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    count: Mapped[int]
-
-
-class LedgerDayCount(Base):
-    """The sums of slot 0 of LedgerCount over all topics and campaigns."""
-
-    __tablename__ = "ledger_day_counts"
-    __table_args__ = (
-        one_of("event", Event),
-        one_of("scope", Scope),
-        one_of("source", Source),
-    )
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
-    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
-    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
-    count: Mapped[int]
-
-
-class LedgerWeekCount(Base):
-    """The sums of slot 0 of LedgerCount over the days of a week, which begins on Monday."""
-
-    __tablename__ = "ledger_week_counts"
-    __table_args__ = (
-        one_of("event", Event),
-        one_of("scope", Scope),
-        one_of("source", Source),
-    )
-
-    week: Mapped[date] = mapped_column(primary_key=True)
-    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
-    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
-    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
-    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
-    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
-    count: Mapped[int]
-
-
-class SubscriberCount(Base):
-    """How many more subscribers received a topic, or any topic if it is "", after one UTC day.
-
-    `frequency` is what they chose for the topic, and "" for any topic. The sum over all days until
-    one is how many received it then. Slots are summed.
-    """
-
-    __tablename__ = "subscriber_counts"
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
-    frequency: Mapped[str] = mapped_column(String(16), primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    count: Mapped[int]

@@ -45,6 +45,7 @@ from preference_center.core import (
     quarantine,
     reasons,
     request_limits,
+    rollups,
     topics,
     verification,
     webhooks,
@@ -220,6 +221,8 @@ def _fill(database: Database) -> None:
         past.given_at -= timedelta(days=91)
         session.flush()
         make.anonymize_reasons(session, make.NOW)
+    with database.transaction() as session:
+        rollups.fold(session, make.NOW + timedelta(days=1))
 
 
 def _columns(database: Database) -> dict[str, list[Column[Any]]]:
