@@ -51,6 +51,17 @@ def test_the_oldest_unsubscribe_counts(database: Database) -> None:
     assert oldest(database) == LEFT
 
 
+def test_topics_that_one_statement_cannot_hold_count(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetches, "_AT_ONCE", 1)
+    leave(database, "offers", at=LEFT + HOUR)
+    leave(database)
+    assert oldest(database) == LEFT
+    fetch(database, AUDIENCE, "weekly-news")
+    assert oldest(database) == LEFT + HOUR
+
+
 @pytest.mark.parametrize("source", [Source.IMPORT, Source.BOUNCE])
 def test_what_a_sender_has_stated_does_not_count(database: Database, source: Source) -> None:
     leave(database, source=source)
