@@ -72,6 +72,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "itsdangerous",
             "joserfc",
             "limits",
+            "lxml",
             "prometheus_client",
             "pydantic",
             "requests",
