@@ -60,7 +60,8 @@ def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Yield the cases of a test on PostgreSQL after its first, where one case is enough.
 
     All cases of the tests of `core` and `store` run on both engines, and those of tests that
-    choose the engine themselves or are marked `every_engine`.
+    choose the engine themselves or are marked `every_engine`. Of a file marked `pages`, one case is
+    enough.
     """
     seen: set[str] = set()
     for item in items:
@@ -70,7 +71,7 @@ def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         chosen = any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize"))
         if chosen or item.get_closest_marker("every_engine") or _has_statements(item.path):
             continue
-        test = item.nodeid.partition("[")[0]
+        test = item.nodeid.partition("::" if item.get_closest_marker("pages") else "[")[0]
         if test in seen:
             yield item
         seen.add(test)

@@ -9,6 +9,8 @@ from tests.support.page import BRAND
 from tests.support.site import Site, link, lose_database
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 PATH = "/accessibility"
 AUTHORITIES = (("Office <A> & B", "https://example.org/a?b&c"), ("Amt", "https://example.org/d"))
 NOT_SAID = (

@@ -20,6 +20,8 @@ from tests.support.page import Page
 from tests.support.site import MY_DATA, Site, account, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 ADA = "ada@example.org"
 SEE, TAKE = "See what we hold", "Download my data"
 SECOND = timedelta(seconds=1)

@@ -13,6 +13,8 @@ from tests.support.clients import OPENING, POSTING
 from tests.support.site import Site, account, confirm, link, receipt
 from tests.support.wire import Served, assert_unsubscribed, wire
 
+pytestmark = pytest.mark.pages
+
 # As in a request line: characters outside ASCII and those that would end the path are encoded.
 APPENDED = [
     *(".", "...", ")", ").", "),", "),.", ">", "%3E", "]", ",", ";", ":", "!", "*", "'", "%22"),

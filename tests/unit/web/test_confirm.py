@@ -10,6 +10,8 @@ from preference_center.links.server import Confirm, write_confirm
 from tests.support import make
 from tests.support.site import Site, confirm, link, path_in, receipt
 
+pytestmark = pytest.mark.pages
+
 YES = "Yes, send me Science"
 PREFERENCES = "All your email preferences"
 ADA = "ada@example.org"

@@ -10,6 +10,8 @@ from tests.support import make
 from tests.support.site import ASKED, Site, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 FIXED = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",

@@ -14,6 +14,8 @@ from tests.support.site import ASKED, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 ENGLISH, MIRRORED = ("en", "ltr"), ("ar-XB", "rtl")
 MARKED = re.compile("\u202e[^\u202c]*\u202c")
 

@@ -9,6 +9,8 @@ from tests.support.page import Page
 from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 FEWER = "Do this instead"
 NOTHING_COMES = "You won’t get any more newsletters from us."
 FORWARDED = "Not your address? This email was probably forwarded. You can close this page."

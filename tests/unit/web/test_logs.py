@@ -9,6 +9,8 @@ from tests.support import make
 from tests.support.site import Site, account, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 CANARY = "canary.bird@secret-nest.example"
 NOTE = "a-note-that-must-not-be-logged"
 FORM = {"scope": "topic", "topic": "weekly-news", "note": NOTE, "code": "other", "email": CANARY}

@@ -11,6 +11,8 @@ from tests.support.page import Page, words
 from tests.support.site import ALL, MY_DATA, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 PREFERENCES = link("preferences")
 RESUME_ALL = "Resume all"
 ADA = "ada@example.org"

@@ -12,6 +12,8 @@ from tests.support.page import Page, words
 from tests.support.site import ALL, THIS, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 SEND = "Send"
 QUESTION = "Would you tell us why? (optional)"
 NOTE = "Anything else? (optional)"

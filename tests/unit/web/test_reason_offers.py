@@ -9,6 +9,8 @@ from tests.support.page import Page
 from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 QUESTION = "Would you tell us why? (optional)"
 MONTHLY = "Get Product news at most once a month"
 UNDO_FIRST = "Would fewer emails suit you better? Undo this first"

@@ -12,6 +12,8 @@ from tests.support.page import Page
 from tests.support.site import ALL, THIS, Site, link, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 
 def unsubscribe(site: Site, button: str = THIS) -> str:
     """Unsubscribe by a button of the page, and return the path of the receipt."""

@@ -10,6 +10,8 @@ from tests.support.page import Page
 from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 FEWER = "Do this instead"
 CAPS = ["At most once a week", "At most once a month"]
 PAUSES = ["2 weeks", "1 month", "3 months"]

@@ -16,6 +16,8 @@ from tests.support.page import Page
 from tests.support.site import Site, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 FORM = "/sign-up"
 BUTTON = "Email me a link"  # on other pages
 OWN_BUTTON = "Email me my link"

@@ -15,6 +15,8 @@ from tests.support.signing_up import path_of, request
 from tests.support.site import Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 NEW, ADA = "new@example.org", "ada@example.org"
 YES, SEVERAL, NEVER = "Yes, send me Weekly news", "Yes, send me these emails", "Never email me"
 HOUR = timedelta(hours=1)

@@ -20,6 +20,8 @@ from tests.support.page import Page
 from tests.support.site import ALL, Site, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 ADA = "ada@example.org"
 EARLIER = make.NOW - timedelta(days=3)
 EVERY = ("subscribed", "every", None)

@@ -11,6 +11,8 @@ from tests.support import make
 from tests.support.page import Page
 from tests.support.site import ALL, Site, confirm, link
 
+pytestmark = pytest.mark.pages
+
 PREFERENCES = link("preferences")
 STALE = "Your preferences have changed since you opened this page, so nothing is saved yet."
 EVERY = ("subscribed", "every", None)

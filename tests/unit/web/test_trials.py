@@ -14,6 +14,8 @@ from tests.support.event_loop import create_served_app
 from tests.support.page import Page
 from tests.support.site import ALL, THIS, Site, link
 
+pytestmark = pytest.mark.pages
+
 ADA = "ada@example.org"
 LEAVE = link(campaign=TEST_CAMPAIGN)
 PREFERENCES = link("preferences", campaign=TEST_CAMPAIGN)

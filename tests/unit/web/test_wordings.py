@@ -11,6 +11,8 @@ from tests.support.page import Page
 from tests.support.site import Site, confirm, link
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.pages
+
 YES = "Yes, send me Science"
 UNDO = "Undo"
 CHANGED = "The text of this page has changed since you opened it."
