@@ -52,7 +52,8 @@ def net_changes(entries: Sequence[LedgerEntry]) -> list[NetChange]:
 def superseding(newest_first: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
     """Yield, newest first, the rows that can supersede an unsubscribe.
 
-    Frequency changes and undone changes are skipped.
+    Frequency changes and undone changes are skipped. An unsubscribe that the subscriber has undone
+    is not; one that staff have undone is, because the subscriber has chosen nothing by that.
     """
     undone: list[LedgerEntry] = []
     for row in newest_first:
@@ -60,7 +61,7 @@ def superseding(newest_first: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
             undone.append(row)
         elif undone:
             undoing = undone.pop()
-            if row.event is Event.UNSUBSCRIBED:
+            if row.event is Event.UNSUBSCRIBED and undoing.source.is_own:
                 yield from (undoing, row)
         elif row.event not in _REDUCED:
             yield row

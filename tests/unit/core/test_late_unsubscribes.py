@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import preferences, topics
+from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeResult
+from preference_center.core.undo import UndoRows
 from preference_center.core.vocab import Frequency, Pause, Source
 from preference_center.store import Database
 from tests.support import make
@@ -63,6 +65,16 @@ def test_undoing_a_join_does_not_supersede_a_late_unsubscribe(
         assert _late_unsubscribe(session).changed
         make.subscriber(session)
         assert _received(session) == {"offers"}, "an import restarted the unsubscribed topic"
+
+
+def test_what_staff_have_undone_does_not_supersede_a_late_unsubscribe(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        row = make.unsubscribe(session, source=Source.CONSOLE).last_seq
+        context = make.context(source=Source.CONSOLE, at=LATER)
+        assert apply_one(session, UndoRows(make.id_of(), row, row, context), LATER)
+        assert _received(session) == {"weekly-news"}
+        assert _late_unsubscribe(session).changed
 
 
 def test_an_increase_supersedes_a_late_unsubscribe(database: Database) -> None:
