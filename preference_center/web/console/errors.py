@@ -34,7 +34,7 @@ errors.register_with(blueprint, _failed)
 
 
 def register(app: Flask) -> None:
-    """Answer errors where no view was found in the frame of the console, too, if they are its."""
+    """Answer errors at addresses of the console that have no view in its frame, too."""
     errors.register_with(app, _failed_without_view)
 
 
@@ -53,9 +53,9 @@ def refused(error: Exception) -> tuple[Response | str, int]:
     why = f"{str(error)[:1].upper()}{str(error)[1:]}."
     if request.is_json:
         return jsonify(error=why), 422
-    again = None
-    if isinstance(error, Refusal) and not isinstance(error, FormSentBeforeError):
-        again = _shown_again(why, error.field)
+    if isinstance(error, FormSentBeforeError):
+        return page("refused.html", why=why, typed=(), sent_before=True), 422
+    again = _shown_again(why, error.field) if isinstance(error, Refusal) else None
     return again or page("refused.html", why=why, typed=typed(request.form)), 422
 
 
@@ -75,7 +75,6 @@ def _shown_again(why: str, field: str) -> str | None:
     action = url_for(request.endpoint, **(request.view_args or {}))
     sent = SentForm(action, request.form, why, field)
     shown = _page_with(sent, request.form.get("shown_on", ""))
-    g.pop(SENT, None)
     return refilled(shown, sent) if shown else None
 
 
@@ -85,16 +84,18 @@ def _page_with(sent: SentForm, shown_on: str) -> str | None:
     environ = request.environ | {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query,
+        "QUERY_STRING": query.encode().decode("latin-1"),
         "CONTENT_LENGTH": "0",
         "wsgi.input": BytesIO(),
     }
     with current_app.request_context(environ):
-        setattr(g, SENT, sent)
         if request.blueprint != blueprint.name:
             return None
+        setattr(g, SENT, sent)
         try:
             found = current_app.preprocess_request() or current_app.dispatch_request()
         except (HTTPException, Refusal, UnavailableError):
             return None
+        finally:
+            g.pop(SENT)
     return found if isinstance(found, str) else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import g, redirect, request, url_for
 from flask_wtf.csrf import generate_csrf
@@ -16,6 +17,7 @@ from preference_center.web.console.refilled import FORM_ID
 from preference_center.web.services import services
 
 SENT = "shown_again"  # In `g`: the form that the page shows again.
+SAID = "said"  # In the query: what has just been changed, which the page says.
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,13 @@ def page(template: str, /, **values: Any) -> str:
 
 
 def _shown_on() -> str:
-    """Return the path and the query of the page, or of the one whose form has led to it."""
+    """Return the path and the query of the page, or of the one whose form has led to it.
+
+    The query is without what the page says of an earlier change: it does not say that again.
+    """
     if request.method in READING:
-        return f"{request.script_root}{request.full_path}"
+        query = [each for each in request.args.items(multi=True) if each[0] != SAID]
+        return f"{request.script_root}{request.path}?{urlencode(query)}"
     try:
         return request.form.get("shown_on", "")
     except HTTPException:  # The form is too large to be read.

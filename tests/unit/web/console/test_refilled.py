@@ -92,6 +92,23 @@ def _list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
+def test_the_page_does_not_say_again_what_was_changed_before(console: Console) -> None:
+    page = console.page(f"{PERSON}?said=adjusted")
+    assert "Changed. No email confirms it." in page.text
+    path, data = page.form_of("Unsubscribe")
+    again = ConsolePage(console.post(path, **data), 422)
+    assert again.title.startswith("Error: ")
+    assert "Changed. No email confirms it." not in again.text
+
+
+def test_a_page_that_fails_says_nothing_of_the_form(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(console.site.app.view_functions, "console.topics", lambda: 1 / 0)
+    answer = console.post("/console/topics/add", slug="No slug", shown_on="/console/topics")
+    assert "What you entered" not in ConsolePage(answer, 500).text
+
+
 def test_the_form_is_not_in_closed_details(console: Console) -> None:
     path, data = console.page("/console/").form_of("Add the note")
     shown = console.post(path, **data | {"day": ["2010-01-01"]}).text
@@ -100,7 +117,8 @@ def test_the_form_is_not_in_closed_details(console: Console) -> None:
 
 
 @pytest.mark.parametrize(
-    "shown_on", ["", "/console/nowhere", "/console/me?", "/u/x", "/console/staff/invite"]
+    "shown_on",
+    ["", "/console/nowhere", "/console/me?x=\N{EURO SIGN}", "/u/x", "/console/staff/invite"],
 )
 def test_without_its_page_or_form_what_was_sent_can_be_copied(
     console: Console, shown_on: str
@@ -124,6 +142,8 @@ def test_a_form_that_was_sent_before_is_not_offered_again(console: Console) -> N
     console.site.now += 2 * forms.REPEATED_WITHIN
     answer = send(console, "/console/topics/add", data)
     assert (answer.status_code, "/topics/add" in answer.text) == (422, False)
+    assert "may have been done when the form was first sent" in answer.text
+    assert "was not stored" not in answer.text
 
 
 def test_only_what_is_typed_or_chosen_is_filled_in() -> None:
