@@ -32,12 +32,11 @@ def change(place: Place, edit: str) -> dict[str, str]:
     with services().database.transaction() as session:
         if edit == TextEdit.DISCARD:
             edited_texts.discard_draft(session, place, by=by, now=now)
-        elif not once.is_first(session):
-            pass
-        elif edit == TextEdit.PUBLISH:
-            edited_texts.publish(session, place, _draft_id(), by=by, now=now)
-        else:
-            edited_texts.restore(session, place, _publication(), by=by, now=now)
+        elif once.is_first(session):
+            if edit == TextEdit.PUBLISH:
+                edited_texts.publish(session, place, _draft_id(), by=by, now=now)
+            else:
+                edited_texts.restore(session, place, _publication(), by=by, now=now)
     services().languages.refresh()
     return {} if edit == TextEdit.DISCARD else {"said": "published"}
 
