@@ -64,17 +64,17 @@ class Upload:
         """Let the file be read from its beginning."""
         try:
             self.file.seek(0)
-        except OSError:  # It writes what is left of the last part.
+        except OSError:  # This writes what is buffered, and the disk is full.
             self._drop()
 
     def close(self) -> None:
         """Delete the file."""
         self._uploads.stored -= self.size
-        with suppress(OSError):  # What could not be written is tried once more.
+        with suppress(OSError):  # This tries again to write what is buffered.
             self.file.close()
 
     def _drop(self) -> None:
-        """Keep nothing. The rest is read, because a browser shows no answer before it was sent."""
+        """Keep nothing. The rest is read: a browser shows no answer before it has sent the body."""
         with suppress(OSError):
             self.file.close()
         self.file, self.environ = BytesIO(), {NO_ROOM: True}

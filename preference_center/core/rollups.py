@@ -73,7 +73,7 @@ def count_emailed(
 def count_subscribers(
     session: Session, changes: Iterable[tuple[_Received, _Received]], now: datetime
 ) -> None:
-    """Count who receives what and how often, given what each subscriber received and receives."""
+    """Count who receives what and how often, given this for each subscriber before and after."""
     day, counts = day_of(now), Counter[tuple[Any, ...]]()
     for before, after in changes:
         counts.update((day, *each) for each in after - before)

@@ -127,7 +127,7 @@ def _consent(history: Sequence[WordedEntry], topic: str, at: datetime) -> Consen
 def _begun(each: WordedEntry, topic: str) -> Consent | None:
     """Return the subscription to a topic that a ledger row has begun, or None.
 
-    When staff undo a change of their own, the consent of before that is in force again.
+    When staff undo a change of their own, the earlier consent is in force again.
     """
     entry = each.entry
     if entry.event is Event.UNDONE and not entry.source.is_own:

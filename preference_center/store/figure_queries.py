@@ -78,7 +78,7 @@ def subscribers_by_day(since: date) -> AnySelect:
 
 
 def subscribers_by_topic() -> AnySelect:
-    """Return how many receive each topic now, by how often they chose: topic, frequency, count."""
+    """Return how many receive each topic now, by frequency: topic, frequency, count."""
     by = (SubscriberCount.topic, SubscriberCount.frequency)
     statement: AnySelect = select(*by, func.sum(SubscriberCount.count))
     return statement.where(SubscriberCount.topic != "").group_by(*by)

@@ -32,7 +32,7 @@ class MailingOrder(StrEnum):
 
     DATE = "date"  # The newest first.
     RATE = "rate"  # The highest first.
-    LEFT = "left"  # Those that lost most first.
+    LEFT = "left"  # The most unsubscribes first.
 
 
 @dataclass(frozen=True)

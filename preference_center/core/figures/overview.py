@@ -36,10 +36,10 @@ _SMALL = 5
 class Overview:
     """All figures of the page.
 
-    `costliest` are the mailings with the highest rates, `small` those that lost most of those with
-    too few emails for one, and `worst` lost clearly more than others of its topic. `opened` is how
+    `costliest` are the mailings with the highest rates, `small` those with too few emails for one
+    that lost the most, and `worst` lost clearly more than others of its topic. `opened` is how
     often a page behind a link was opened. `receiving` says how many receive each topic that is
-    still sent, by how often they chose.
+    still sent, by the frequency that they chose.
     """
 
     period: Period

@@ -34,9 +34,9 @@ def is_above(own: Rate, usual: Rate | None) -> bool:
 
 
 def worst(found: Iterable[Mailing]) -> Mailing | None:
-    """Return the mailing that lost most of those clearly above the others of their topic, or None.
+    """Return the mailing that lost the most of those clearly above the others of their topics.
 
-    It may have too few emails for a rate that is worth showing.
+    Return None if there are none. It may have too few emails for a rate that is worth showing.
     """
     emailed = with_emails(found)
     usual = usual_rates(emailed)
@@ -50,7 +50,7 @@ def worst(found: Iterable[Mailing]) -> Mailing | None:
 
 
 def small(found: Iterable[Mailing], limit: int) -> list[Mailing]:
-    """Return the mailings with too few emails for a rate that lost most, those first."""
+    """Return the mailings with too few emails for a rate, those that lost the most first."""
     few = [each for each in with_emails(found) if each.counts[EMAILED] < MIN_EMAILED]
     lost = [each for each in few if each.left]
     return sorted(lost, key=lambda each: (-each.left, each.counts[EMAILED], each.key))[:limit]

@@ -67,14 +67,16 @@ def undo(
     *,
     of_others: bool,
 ) -> None:
-    """Undo the change of one ledger row, of the subscriber that `by` changed.
+    """Undo the change of one ledger row of a subscriber. `of_others` is as for `find`.
 
     Raises:
         OnBehalfRefusal: `by` may not, or no longer, or something newer is in the way.
     """
     recent = _recent(session, subscriber_id, by, now, of_others=of_others)
     if row not in (each.row for each in recent):
-        raise OnBehalfRefusal("only the member who made a change can undo it, within 30 minutes")
+        raise OnBehalfRefusal(
+            "only the member who made a change, or an admin, can undo it, within 30 minutes"
+        )
     context = ChangeContext(Source.CONSOLE, now, now, stated_source=_STATED, time_zone=zone)
     if not apply_one(session, UndoRows(subscriber_id, row, row, context), now):
         raise OnBehalfRefusal("something newer was changed, so this can no longer be undone")

@@ -14,7 +14,7 @@ from preference_center.core.staff.passkeys import Passkey
 from preference_center.store import queries
 from preference_center.store.tables import StaffSignIn
 
-MAX_REQUESTS = 30  # of a client in each WINDOW. Signing in takes two.
+MAX_REQUESTS = 30  # of a client in each WINDOW; a passkey takes two
 WINDOW = timedelta(minutes=1)
 _EXPIRED = "this took too long; try again"
 
@@ -22,7 +22,7 @@ _EXPIRED = "this took too long; try again"
 def take_request(session: Session, client: bytes, now: datetime) -> bool:
     """Count a request of a client; return False if it has had MAX_REQUESTS. Delete old counts.
 
-    All processes share the counts. `client` is 32 bytes, and not an address.
+    All processes share the counts. `client` is 32 bytes: a keyed digest of an address.
     """
     row = StaffSignIn
     session.execute(delete(row).where(row.since <= now - WINDOW))

@@ -70,7 +70,7 @@ class StaffChallenge(Base):
 
 
 class StaffSignIn(Base):
-    """How often a client has asked to sign in since a time. `client` is a key for its address."""
+    """How often a client has asked to sign in since a time, by a keyed digest of its address."""
 
     __tablename__ = "staff_sign_ins"
 

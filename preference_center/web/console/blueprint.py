@@ -108,9 +108,9 @@ def admit() -> Response | None:
 
 @blueprint.before_app_request
 def admit_without_view() -> Response | None:
-    """Treat an address below the console's that no view has as if a view for all staff had it.
+    """Treat an address of the console without a view as if it had one for all staff.
 
-    So a stranger cannot tell them apart.
+    So a stranger cannot tell which addresses have a view.
     """
     if request.endpoint is None and request.path.startswith(url_for("console.overview")):
         return admit()

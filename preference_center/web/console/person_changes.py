@@ -59,7 +59,7 @@ def adjust_person(subscriber_id: UUID) -> AnyResponse:
 @blueprint.post("/people/<uuid:subscriber_id>/undo")
 @staff_only(Right.PERSON)
 def undo_for_person(subscriber_id: UUID) -> AnyResponse:
-    """Undo a change that the member has just made by mistake, or that an admin's colleague has."""
+    """Undo a change that was made by mistake: the member's own or, for an admin, any member's."""
     row = request.form.get("row", type=int) or _refuse("choose what to undo")
     now, zone, me = services().clock(), services().settings.time_zone, member()
     of_others = Right.STAFF in me.rights

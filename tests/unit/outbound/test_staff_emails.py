@@ -117,7 +117,7 @@ def test_figures_say_the_most_important_first(mailer: Mailer) -> None:
     for part in (
         "lost. The campaign club lost 5 of 80, clearly more than others of Weekly news.",
         "Unsubscribed: 10 (0)",
-        "fewer than 300 emails, club (Weekly news) lost most: 5 of 80.",
+        "fewer than 300 emails, club (Weekly news) lost the most: 5 of 80.",
         "offer (Weekly news): 5 of 1,000 unsubscribed, 5.0 of 1,000.",
         "true rate is between 2.1 and 11.7.",
         "- Too many emails: 2",

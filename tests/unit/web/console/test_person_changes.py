@@ -94,7 +94,7 @@ def test_a_mistake_is_undone_with_the_consent_of_before(
     entry = last_entry(console)
     assert (entry.event, entry.source) == (Event.UNDONE, Source.CONSOLE)
     assert console.actions()[-2] == (AuditAction.PERSON_CORRECTED, make.id_of())
-    assert "Through our staff. Staff corrected a mistake of theirs." in said
+    assert "Through our staff. Staff corrected their own mistake." in said
     consents = said.rpartition("Consents")[2].partition("History")[0]
     assert "Given on" in consents
     assert "through our staff" not in consents  # It is that of before.
