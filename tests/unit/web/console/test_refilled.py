@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import update
 from werkzeug.datastructures import MultiDict
 
 from preference_center.core.staff import forms
+from preference_center.core.staff_vocab import ListState
+from preference_center.store.tables import FrozenListRow
 from preference_center.web.console.refilled import PROBLEM_ID, SentForm, refilled
 from tests.support import make
 from tests.support.console import Console, ConsolePage
@@ -99,6 +102,18 @@ def test_the_page_does_not_say_again_what_was_changed_before(console: Console) -
     again = ConsolePage(console.post(path, **data), 422)
     assert again.title.startswith("Error: ")
     assert "Changed. No email confirms it." not in again.text
+
+
+def test_a_page_that_is_shown_again_does_not_renew_itself(console: Console) -> None:
+    """The address that it would ask for is that of the form."""
+    console = Console(console.site, may_export=True)
+    path = console.post("/console/lists/preview", what="all", note="Too many").location
+    with console.site.database.transaction() as session:
+        session.execute(update(FrozenListRow).values(state=ListState.RUNNING))
+    assert "console.js" in console.get(path).text
+    fields = {"list": path.rpartition("/")[2], "shown_on": path, "purpose": "for ada@example.org"}
+    again = ConsolePage(console.post("/console/lists/export", output="csv", **fields), 422)
+    assert again.title.startswith("Error: ")  # A `ConsolePage` has no script.
 
 
 def test_a_page_that_fails_says_nothing_of_the_form(
