@@ -1,8 +1,9 @@
 """A year of a large installation, written by SQL: for the pages of the console, on PostgreSQL.
 
 There are 30 topics, three mailings a day, and ten ledger rows a subscriber, spread over a year; two
-of the ten answer a mailing. The seals of the ledger are zeros. Counts of past days are in slot 0,
-as `purge` leaves them, and those of today in 64 slots. Claims are those of the last ten days.
+of the ten answer a mailing. Rows are written in the order of time, as an installation does. The
+seals of the ledger are zeros. Counts of past days are in slot 0, as `purge` leaves them, and those
+of today in 64 slots. Claims are those of the last ten days.
 """
 
 from tests.benchmarks.databases import connect, settle
@@ -70,6 +71,7 @@ FROM named
 INSERT INTO ledger (subscriber_id, seq, event, scope, topic, source, campaign, occurred_at,
     recorded_at, digest, hash)
 SELECT id, seq, event, scope, topic, source, campaign, at, at, {_ZEROS}, {_ZEROS} FROM changes
+ORDER BY at
 """,
     """
 INSERT INTO ledger_details (subscriber_id, seq, salt, before, after)
@@ -78,7 +80,7 @@ SELECT id, seq, decode(repeat('00', 16), 'hex'), '{}', '{}' FROM changes WHERE s
     """
 INSERT INTO ledger_counts (day, topic, campaign, event, scope, source, slot, count)
 SELECT at::date, coalesce(topic, ''), coalesce(campaign, ''), event, scope, source, slot, count(*)
-FROM changes GROUP BY 1, 2, 3, 4, 5, 6, 7
+FROM changes GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1
 """,
     """
 INSERT INTO ledger_day_counts (day, event, scope, source, count)
@@ -87,7 +89,7 @@ SELECT day, event, scope, source, sum(count) FROM ledger_counts WHERE slot = 0 G
     """
 INSERT INTO ledger_week_counts (week, topic, campaign, event, scope, source, count)
 SELECT date_trunc('week', day)::date, topic, campaign, event, scope, source, sum(count)
-FROM ledger_counts WHERE slot = 0 GROUP BY 1, 2, 3, 4, 5, 6
+FROM ledger_counts WHERE slot = 0 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1
 """,
     """
 INSERT INTO events (subscriber_id, seq, name, recorded_at, position)
@@ -104,6 +106,7 @@ SELECT id, seq, at, date_trunc('week', at)::date, topic, campaign,
 FROM changes
 WHERE event = 'unsubscribed' AND source IN ('page', 'one-click') AND random() < 0.3
     AND at > now() - interval '90 days'
+ORDER BY at
 """,
     """
 INSERT INTO anonymized_reasons (id, week, topic, campaign, code, note)
@@ -113,6 +116,7 @@ SELECT gen_random_uuid(), date_trunc('week', at)::date, topic, campaign,
 FROM changes
 WHERE event = 'unsubscribed' AND source IN ('page', 'one-click') AND random() < 0.3
     AND at <= now() - interval '90 days'
+ORDER BY at
 """,
     """
 INSERT INTO subscriptions (subscriber_id, topic, status, frequency, changed_at, source, basis,
