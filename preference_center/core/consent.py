@@ -17,6 +17,7 @@ from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
 
 DOUBLE_PRESS = timedelta(minutes=1)
 _REPORTS = {Source.COMPLAINT, Source.BOUNCE}  # Facts, which no newer choice supersedes.
+_ASKED_EACH_TIME = {Source.PAGE, Source.CONSOLE}  # No program repeats what a person has asked for.
 CLOCK_DIFFERENCE = timedelta(minutes=1)  # The clocks of two machines may differ by so much.
 
 
@@ -160,7 +161,7 @@ def _is_the_same(made: LedgerEntry, context: ChangeContext) -> bool:
     same = (made.source, made.campaign) == (context.source, context.campaign)
     if context.source in _REPORTS:  # One that is posted again states the same time.
         return same and (soon or context.occurred_at <= made.occurred_at)
-    return same and (soon or context.source is not Source.PAGE)
+    return same and (soon or context.source not in _ASKED_EACH_TIME)
 
 
 def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> bool:

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import audience, topics
+from preference_center.core.apply import apply_one
 from preference_center.core.errors import UndoNotOfferedError, UndoSupersededError
+from preference_center.core.undo import UndoRows
 from preference_center.core.vocab import Source
 from preference_center.store import Database
 from tests.support import make
@@ -32,6 +34,19 @@ def test_undoing_the_first_unsubscribe_keeps_later_ones(
     refusal = UndoSupersededError if source == "complaint" else UndoNotOfferedError
     with pytest.raises(refusal), database.transaction() as session:
         make.undo(session, first.last_seq, first.last_seq, at=LATER)
+    assert verdict(database) == "deny"
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_a_person_who_tells_staff_twice_has_repeated_it(
+    database: Database, slug: str | None
+) -> None:
+    context = make.context(Source.CONSOLE)
+    with database.transaction() as session:
+        make.subscriber(session)
+        first = make.unsubscribe(session, slug=slug, source=Source.CONSOLE).last_seq
+        make.unsubscribe(session, slug=slug, source=Source.CONSOLE, at=LATER)
+        assert not apply_one(session, UndoRows(make.id_of(), first, first, context), LATER)
     assert verdict(database) == "deny"
 
 
