@@ -163,10 +163,14 @@ def _refuse_without_token() -> None:
 
 
 def _refuse_null() -> None:
-    """Answer 400 to a text with a null character, which PostgreSQL cannot hold."""
+    """Answer 400 to bytes that are no text, and to a null character, which PostgreSQL has not."""
+    try:
+        query = request.args
+    except UnicodeDecodeError:
+        abort(400)
     sent = (
         *(request.view_args or {}).items(),
-        *request.args.items(multi=True),
+        *query.items(multi=True),
         *request.form.items(multi=True),
     )
     if any("\0" in str(value) for _, value in sent):

@@ -25,7 +25,7 @@ def _failed(answer: Answer) -> Response:
     if not is_reached or request.is_json:
         return errors.page(answer)
     # A form without the token may be from elsewhere: what it says is shown, and not as a form.
-    said = typed(request.form) if answer.status == 400 else []
+    said = _typed() if answer.status == 400 else []
     shown = page("failed.html", status=answer.status, typed=said)
     return Response(shown, answer.status, mimetype="text/html")
 
@@ -57,6 +57,13 @@ def refused(error: Exception) -> tuple[Response | str, int]:
         return page("refused.html", why=why, typed=(), sent_before=True), 422
     again = _shown_again(why, error.field) if isinstance(error, Refusal) else None
     return again or page("refused.html", why=why, typed=typed(request.form)), 422
+
+
+def _typed() -> list[str]:
+    try:
+        return typed(request.form)
+    except HTTPException:  # The body has ended before it was complete.
+        return []
 
 
 @blueprint.errorhandler(UnknownJobError)

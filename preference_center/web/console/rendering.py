@@ -78,13 +78,13 @@ def _shown_on() -> str:
 
     The query is without what the page says of an earlier change: it does not say that again.
     """
-    if request.method in READING:
-        query = [each for each in request.args.items(multi=True) if each[0] != SAID]
-        return f"{request.script_root}{request.path}?{urlencode(query)}"
     try:
-        return request.form.get("shown_on", "")
-    except HTTPException:  # The form is too large to be read.
+        if request.method not in READING:
+            return request.form.get("shown_on", "")
+        query = [each for each in request.args.items(multi=True) if each[0] != SAID]
+    except (HTTPException, UnicodeDecodeError):  # The request cannot be read.
         return ""
+    return f"{request.script_root}{request.path}?{urlencode(query)}"
 
 
 def to(endpoint: str, **values: Any) -> Response:

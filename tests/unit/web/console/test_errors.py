@@ -56,6 +56,18 @@ def test_a_stranger_cannot_tell_if_there_is_a_page(console: Console) -> None:
         assert "Console" not in elsewhere.text
 
 
+def test_bytes_that_are_no_text_and_a_body_that_is_cut_short_are_refused(console: Console) -> None:
+    def answer(path: str, method: str, **environ: str) -> str:
+        return console.client.open(
+            path, method=method, base_url=ORIGIN, data=b"a=", environ_overrides=environ
+        ).status
+
+    assert answer("/console/topics", "GET", QUERY_STRING="q=\xff") == "400 BAD REQUEST"
+    form = "application/x-www-form-urlencoded"
+    cut = answer("/console/topics/add", "POST", CONTENT_TYPE=form, CONTENT_LENGTH="9")
+    assert cut == "400 BAD REQUEST"
+
+
 def test_a_form_that_is_too_large_is_refused_in_the_frame(console: Console) -> None:
     page = ConsolePage(console.post("/console/keys", name="x" * 70_000), 413)
     assert "What you sent is too large." in page.text
