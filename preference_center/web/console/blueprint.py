@@ -112,7 +112,8 @@ def admit_without_view() -> Response | None:
 
     So a stranger cannot tell which addresses have a view.
     """
-    if request.endpoint is None and request.path.startswith(url_for("console.overview")):
+    path = f"{request.script_root}{request.path}/"  # Also the address without the last slash.
+    if request.endpoint is None and path.startswith(url_for("console.overview")):
         return admit()
     return None
 

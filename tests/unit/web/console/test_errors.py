@@ -47,13 +47,15 @@ def test_an_error_says_what_to_do(console: Console, path: str, status: int, said
 
 def test_a_stranger_cannot_tell_if_there_is_a_page(console: Console) -> None:
     stranger = console.site.app.test_client()
-    for path in ("/console/no-such-page", "/console/sign-out", "/console/staff"):
+    for path in ("/console", "/console/no-such-page", "/console/sign-out", "/console/staff"):
         answer = stranger.get(path, base_url=ORIGIN)
         assert (answer.status_code, answer.location) == (303, "/console/sign-in")
         assert stranger.post(path, base_url=ORIGIN).status_code == 400
         elsewhere = stranger.get(path, base_url="https://other.example")
         assert elsewhere.status_code == 404
         assert "Console" not in elsewhere.text
+    below = stranger.get("/console/no-such-page", base_url=f"{ORIGIN}/app")  # SCRIPT_NAME
+    assert below.location == "/app/console/sign-in"
 
 
 def test_bytes_that_are_no_text_and_a_body_that_is_cut_short_are_refused(console: Console) -> None:
