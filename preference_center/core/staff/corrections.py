@@ -2,7 +2,8 @@
 
 It corrects the record of what the subscriber asked for: what was before is restored, also a consent
 with its proof. So it is for the member who made the change or an admin, within UNDO_WITHIN, and
-only while nothing newer is in the way. No email tells of it, as none told of the change.
+only while nothing newer is in the way. No email tells of it, as none told of the change. It is not
+for a change that has put a person on record: they would stay there, without a stop.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger
+from preference_center.core import ledger, subscribers
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext
 from preference_center.core.errors import OnBehalfRefusal
@@ -46,7 +47,7 @@ def find(
 
     `of_others` says whether they may undo what another member has changed.
     """
-    recent = list(_recent(session, subscriber.subscriber_id, by, now, of_others=of_others))
+    recent = list(_recent(session, subscriber, by, now, of_others=of_others))
     if not recent:
         return None
     first = min(each.row for each in recent)
@@ -72,7 +73,8 @@ def undo(
     Raises:
         OnBehalfRefusal: `by` may not, or no longer, or something newer is in the way.
     """
-    recent = _recent(session, subscriber_id, by, now, of_others=of_others)
+    person = subscribers.find(session, subscriber_id)
+    recent = _recent(session, person, by, now, of_others=of_others) if person is not None else ()
     if row not in (each.row for each in recent):
         raise OnBehalfRefusal(
             "only the member who made a change, or an admin, can undo it, within 30 minutes"
@@ -84,12 +86,13 @@ def undo(
 
 
 def _recent(
-    session: Session, subscriber_id: UUID, by: UUID, now: datetime, *, of_others: bool
+    session: Session, subscriber: Subscriber, by: UUID, now: datetime, *, of_others: bool
 ) -> Iterator[Correctable]:
     """Yield the changes of one subscriber in the time for undo, newest first."""
+    after = max(now - UNDO_WITHIN, subscriber.created_at)
     statement = (
         select(AuditRow.at, AuditRow.details)
-        .where(AuditRow.about == subscriber_id, AuditRow.at > now - UNDO_WITHIN)
+        .where(AuditRow.about == subscriber.subscriber_id, AuditRow.at > after)
         .where(AuditRow.action.in_(_CHANGES))
         .order_by(AuditRow.position.desc())
     )

@@ -116,6 +116,17 @@ def test_a_mistake_is_undone_by_who_made_it_or_an_admin_and_soon(console: Consol
     assert support.post(f"{PAGE}/undo", row=row).status_code == 422
 
 
+def test_who_was_not_on_record_before_is_not_put_on_an_opt_out_list_by_an_undo(
+    console: Console,
+) -> None:
+    console.site.add_topic("notices", policy="opt_out")
+    eve = f"/console/people/{make.id_of(NEW)}"
+    console.post(f"{eve}/unsubscribe", what="all", channel="phone", email=NEW)
+    assert "Undo this mistake" not in console.page(eve).text
+    assert console.post(f"{eve}/undo", row="1").status_code == 422
+    assert Scope.ALL in ada(console, NEW).suppressions
+
+
 def test_a_mistake_is_not_undone_once_the_person_has_chosen(console: Console) -> None:
     press(console, "Unsubscribe", what="weekly-news")
     row = str(last_entry(console).seq)
