@@ -230,9 +230,13 @@ def test_a_mailbox_is_polled_over_tls(
     inbox: Inbox, server: Server, mailbox: Mailbox, scheme: str
 ) -> None:
     assert poll(mailbox.url_at("127.0.0.1", scheme), inbox.processor)
-    (login,) = [
-        line for line in server.logged.splitlines() if f"Login: user=<{mailbox.user}>" in line
-    ]
+
+    def logins() -> list[str]:
+        begin = f"Login: user=<{mailbox.user}>"
+        return [line for line in server.logged.splitlines() if begin in line]
+
+    processes.wait_for(logins, "the line of the log about the login")  # Another process writes it.
+    (login,) = logins()
     assert ", TLS" in login
 
 
