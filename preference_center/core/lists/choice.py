@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import ClassVar
+
+from sqlalchemy.orm import Session
 
 from preference_center.core import consent, preferences, subscriptions
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.draft import Change, Draft
+from preference_center.core.errors import ListRefusal, UnknownTopicError
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.store.tables import Topic
@@ -21,6 +24,8 @@ OFFERED_FOR_ALL: Mapping[str, What] = {
     Scope.ALL.value: Scope.ALL,
     **{f"{Scope.ALL}-{each}": each for each in Pause},
 }
+# By the stored word, which is the same for one topic and for all.
+WHATS = {each.value: each for each in (*OFFERED.values(), *OFFERED_FOR_ALL.values())}
 
 
 @dataclass(frozen=True)
@@ -93,3 +98,24 @@ class MakeChoice(Change[tuple[int, int]]):
         for each in draft.topics if slug is None else (slug,):
             subscriptions.pause(draft, each, until, self.context)
         return draft.since(first)
+
+
+def choose(session: Session, word: str, topic: str | None, now: datetime, zone: tzinfo) -> Choice:
+    """Return a choice by the word of a form. A pause ends with a day in `zone`.
+
+    Raises:
+        ListRefusal: no form offers this.
+        UnknownTopicError: there is no such topic, or it is archived.
+    """
+    what = OFFERED.get(word) or OFFERED_FOR_ALL.get(word)
+    if what is None:
+        raise ListRefusal("choose what to change")
+    until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
+    if word in OFFERED_FOR_ALL:
+        return Choice(what, None, until)
+    known = session.get(Topic, topic) if topic is not None else None
+    if known is None:
+        raise UnknownTopicError("choose the topic that the change is about")
+    if known.archived_at is not None:
+        raise UnknownTopicError("this topic is archived: no email of it is sent")
+    return Choice(what, known.slug, until)

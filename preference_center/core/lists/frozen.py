@@ -16,23 +16,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from preference_center.core import subscriptions, topics, work
+from preference_center.core import topics, work
 from preference_center.core.apply import apply
 from preference_center.core.change import ChangeContext
-from preference_center.core.errors import ListRefusal, UnknownTopicError
-from preference_center.core.lists.choice import (
-    OFFERED,
-    OFFERED_FOR_ALL,
-    Choice,
-    MakeChoice,
-)
+from preference_center.core.errors import ListRefusal
+from preference_center.core.lists.choice import WHATS, Choice, MakeChoice
 from preference_center.core.lists.people import find
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, ListState
 from preference_center.core.undo import UndoRows
-from preference_center.core.vocab import Pause, Source
+from preference_center.core.vocab import Source
 from preference_center.store.list_queries import ListFilter
-from preference_center.store.tables import FrozenListChunk, FrozenListRow, Topic
+from preference_center.store.tables import FrozenListChunk, FrozenListRow
 from preference_center.util.text import is_one_line
 
 MAX_PEOPLE = 100_000
@@ -46,28 +41,6 @@ _ENDED = f"a step was begun {MAX_ATTEMPTS} times and never ended; the log of the
 _WORKING = [each for each in ListState if each.is_working]
 _ID_BYTES = 16
 _ROWS = struct.Struct("<2i")  # the numbers of two ledger rows
-_WHATS = {each.value: each for each in (*OFFERED.values(), *OFFERED_FOR_ALL.values())}
-
-
-def choose(session: Session, word: str, topic: str | None, now: datetime, zone: tzinfo) -> Choice:
-    """Return a choice by the word of a form. A pause ends with a day in `zone`.
-
-    Raises:
-        ListRefusal: no form offers this.
-        UnknownTopicError: there is no such topic, or it is archived.
-    """
-    what = OFFERED.get(word) or OFFERED_FOR_ALL.get(word)
-    if what is None:
-        raise ListRefusal("choose what to change")
-    until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
-    if word in OFFERED_FOR_ALL:
-        return Choice(what, None, until)
-    known = session.get(Topic, topic) if topic is not None else None
-    if known is None:
-        raise UnknownTopicError("choose the topic that the change is about")
-    if known.archived_at is not None:
-        raise UnknownTopicError("this topic is archived: no email of it is sent")
-    return Choice(what, known.slug, until)
 
 
 def freeze(
@@ -276,7 +249,7 @@ def _refuse_note(note: str) -> None:
 
 
 def _choice(row: FrozenListRow) -> Choice:
-    return Choice(_WHATS[row.what], row.topic, row.until)
+    return Choice(WHATS[row.what], row.topic, row.until)
 
 
 def _chunk(session: Session, row: FrozenListRow) -> FrozenListChunk:

@@ -14,7 +14,7 @@ from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
 from preference_center.core.errors import ListRefusal
 from preference_center.core.lists import frozen, people, reading
-from preference_center.core.lists.choice import OFFERED, OFFERED_FOR_ALL
+from preference_center.core.lists.choice import OFFERED, OFFERED_FOR_ALL, choose
 from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.data.jobs.options import TIME, ListOptions, is_filter
@@ -70,7 +70,7 @@ def preview_list() -> Response:
     topic, note = request.form.get("about"), request.form.get("note", "").strip()
     new = uuid4()
     with services().database.transaction() as session:
-        choice = frozen.choose(session, request.form.get("what", ""), topic, now, zone)
+        choice = choose(session, request.form.get("what", ""), topic, now, zone)
         list_id = once.created(session, new)
         if list_id == new:
             frozen.freeze(session, list_id, wanted, choice, note, member().id, now, zone)
